@@ -1,0 +1,7 @@
+/** The jobs of this installation, in the order in which people should see them. A new job is a file here and a line. */
+import type { Job } from '../src/engine/job.ts';
+import { rollupIncome } from './rollup-income.ts';
+import { syncCommissionLog } from './sync-commission-log.ts';
+import { syncUserExtension } from './sync-user-extension.ts';
+
+export const jobs: readonly Job[] = [syncUserExtension, syncCommissionLog, rollupIncome];

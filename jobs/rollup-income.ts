@@ -1,0 +1,52 @@
+import { drain, forgetEntries, hasPending, lastUserOf, oldestHour, recompute, type Tally } from '../src/commission/income.ts';
+import { defineJob, type FollowingContext, type Part } from '../src/engine/job.ts';
+
+/** Each user's effective commission by the hour, and in total; follows all ten shards of the commission log. */
+export const rollupIncome = defineJob({
+  name: 'rollup-income',
+  summary: 'rolls effective commission up by user and hour',
+  shards: [],
+  schedule: '20 * * * *',
+  target: 'main',
+  follows: 'sync-commission-log',
+  rangeUnit: 'hour',
+  async oldest(target, zone) {
+    const hour = await oldestHour(target);
+    return hour === null ? null : zone.fromText(hour);
+  },
+  pending: (target, until, zone) => hasPending(target, zone.text(zone.hour(until))),
+  apply: (context: FollowingContext) => (context.scope === 'all' ? applyAll(context) : applyChanges(context)),
+});
+
+const partOf = (tally: Tally, resume: string | null): Part => ({ counts: { ...tally, deadLetters: 0 }, resume });
+
+async function applyChanges({ window, zone, target, rowLimit, progress }: FollowingContext): Promise<Part> {
+  const { tally, more } = await drain(target, zone.text(zone.hour(window.end)), rowLimit);
+  progress(tally.read);
+  // In a dry run nothing leaves the log: one look is all there is to see.
+  return partOf(tally, more && !target.dryRun ? 'more' : null);
+}
+
+/** Where the parts of a full computation stand: the log cleared (a first run only), then users up to one. */
+const clearing = 'clearing';
+
+/** All cells of the window's complete hours; the users in shares of one transaction each. */
+async function applyAll(context: FollowingContext): Promise<Part> {
+  const { window, zone, target, resume, rowLimit, first, finding, progress } = context;
+  const hours = { from: zone.text(zone.hour(window.start)), to: zone.text(zone.hour(window.end)) };
+  if (first && !target.dryRun && (resume === null || resume === clearing)) {
+    const more = await forgetEntries(target, hours.to, rowLimit);
+    return partOf({ read: 0, inserted: 0, updated: 0, unchanged: 0 }, more ? clearing : '');
+  }
+  const after = resume === null || resume === '' ? null : resume;
+  const upTo = await lastUserOf(target, after, rowLimit);
+  const { tally, differences, wrongTotals } = await recompute(target, { ...hours, after, upTo });
+  for (const { user, hour, was, is, pending } of differences) {
+    if (!first && !pending) finding({ what: `income of user ${user} in the hour ${hour}`, was: inWords(was), is: inWords(is) });
+  }
+  for (const { user, was, is } of wrongTotals) finding({ what: `total income of user ${user}`, was: inWords(was), is: inWords(is) });
+  progress(tally.read);
+  return partOf(tally, upTo);
+}
+
+const inWords = ({ amount, entries }: { amount: bigint; entries: bigint }) => `${amount} fen in ${entries} entries`;

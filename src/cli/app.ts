@@ -1,0 +1,85 @@
+/** What commands share: the jobs, the settings in force, and the way from a name on the command line to a job. */
+import { distance } from 'fastest-levenshtein';
+import type { Migration } from '../../migrations/index.ts';
+import { CheckpointCopies } from '../engine/checkpoint-copy.ts';
+import { type Job, shardNames } from '../engine/job.ts';
+import { Zone } from '../engine/zone.ts';
+import { Config } from '../platform/config.ts';
+import { Databases } from '../platform/databases.ts';
+import { UsageError } from '../platform/errors.ts';
+import type { Session } from '../platform/mysql.ts';
+
+/** What the entry hands over: everything that belongs to this installation and not to the engine. */
+export interface App {
+  readonly jobs: readonly Job[];
+  readonly migrations: Readonly<Record<'main', readonly Migration[]>>;
+}
+
+export interface Surroundings {
+  readonly config: Config;
+  readonly databases: Databases;
+  readonly zone: Zone;
+  readonly copies: CheckpointCopies;
+}
+
+/**
+ * Reads the settings; nothing connects yet.
+ *
+ * @param quiet a command that must be silent under cron says that it uses the private servers on a terminal only
+ */
+export function openSurroundings({ quiet = false } = {}): Surroundings {
+  const config = Config.read();
+  const databases = new Databases(config);
+  const file = config.privateServersFile;
+  if (file !== null && (!quiet || process.stderr.isTTY)) process.stderr.write(`tidemark: using the private servers of ${file}\n`);
+  return {
+    config,
+    databases,
+    zone: new Zone(config.need('TIDEMARK_TIMEZONE') as string),
+    copies: new CheckpointCopies(() => databases.redis(), config.need('TIDEMARK_REDIS_PREFIX') as string),
+  };
+}
+
+/** Runs `work` with a connection to a job's target, and closes it. */
+export async function withSession<Result>({ databases }: Surroundings, name: 'main' | 'source', work: (session: Session) => Promise<Result>): Promise<Result> {
+  const session = await databases.open(name);
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}
+
+/** @throws UsageError with the nearest name */
+export function findJob({ jobs }: App, name: string): Job {
+  const job = jobs.find((candidate) => candidate.name === name);
+  if (job !== undefined) return job;
+  throw new UsageError(`there is no job "${name}"${didYouMean(name, jobs.map((candidate) => candidate.name))}`, 'tidemark list');
+}
+
+/** The jobs a command is about: the one named, or all. */
+export function chosenJobs(app: App, name: string | undefined): readonly Job[] {
+  return name === undefined ? app.jobs : [findJob(app, name)];
+}
+
+/** Engine names of the shards asked for, or of all. @throws UsageError for one that the job does not have */
+export function findShards(job: Job, asked: readonly string[]): readonly string[] {
+  const all = shardNames(job);
+  for (const shard of asked) {
+    if (job.shards.includes(shard)) continue;
+    const known = job.shards.length === 0 ? 'it has none' : `it has ${job.shards.join(', ')}`;
+    throw new UsageError(`${job.name} has no shard "${shard}": ${known}`, `tidemark run ${job.name}`);
+  }
+  return asked.length === 0 ? all : [...new Set(asked)];
+}
+
+function didYouMean(name: string, known: readonly string[]): string {
+  const [nearest] = [...known].sort((a, b) => distance(name, a) - distance(name, b));
+  return nearest !== undefined && distance(name, nearest) <= Math.max(3, nearest.length / 2) ? `; did you mean ${nearest}?` : '';
+}
+
+export function parseTime(zone: Zone, option: string, text: string): number {
+  const instant = zone.parse(text);
+  if (instant === null) throw new UsageError(`${option} "${text}" is no time: expected ISO 8601, such as 2026-11-20T10:00:00 (in ${zone.name}) or 2026-11-20T10:00:00+08:00`);
+  return instant;
+}

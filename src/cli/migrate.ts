@@ -1,0 +1,35 @@
+/** `tidemark migrate`: the tables that tidemark owns, and the copies of source tables that are not there yet. */
+import { isTableJob, shardNames } from '../engine/job.ts';
+import { exitCodes } from '../platform/errors.ts';
+import { migrate } from '../platform/migrator.ts';
+import type { Session } from '../platform/mysql.ts';
+import { copyStatement, tableExists } from '../platform/table-copy.ts';
+import { type App, openSurroundings, type Surroundings, withSession } from './app.ts';
+import { print } from './output.ts';
+
+export async function migrateAll(app: App, options: { dryRun?: true }): Promise<number> {
+  const surroundings = openSurroundings();
+  const dryRun = options.dryRun === true;
+  const changed = await withSession(surroundings, 'main', async (session) => {
+    const url = surroundings.config.need('MAIN_DATABASE_URL') as string;
+    const applied = await migrate(session, url, app.migrations.main, dryRun);
+    for (const { name, sql } of applied) print(dryRun ? `${sql};\n` : `applied ${name}`);
+    return applied.length + (await createCopies(app, surroundings, session, dryRun));
+  });
+  if (changed === 0) print('nothing to do: all tables are there');
+  return exitCodes.done;
+}
+
+/** A target table that is missing is made with the columns and keys of its source. */
+async function createCopies(app: App, surroundings: Surroundings, session: Session, dryRun: boolean): Promise<number> {
+  let changed = 0;
+  for (const job of app.jobs.filter(isTableJob)) {
+    if (job.targetTable === undefined || (await tableExists(session, job.targetTable))) continue;
+    const [shard] = shardNames(job) as [string];
+    const sql = await withSession(surroundings, 'source', (source) => copyStatement(source, job.source.table(shard), job.targetTable as string));
+    if (!dryRun) await session.write(sql);
+    print(dryRun ? `${sql};\n` : `created ${job.targetTable} like ${job.source.table(shard)} of the source`);
+    changed += 1;
+  }
+  return changed;
+}

@@ -1,0 +1,174 @@
+/**
+ * The command line: every command with its flags and help, and the way from an error to an exit code.
+ * What a command does is loaded when it is called, so that `--help` and cron pay only for what they use.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { ownVersion, parseDuration } from '../platform/config.ts';
+import { exitCodes } from '../platform/errors.ts';
+import type { App } from './app.ts';
+import { complain, exitCodeOf } from './output.ts';
+
+const duration = (text: string): number => {
+  const ms = parseDuration(text);
+  if (ms === null || ms === 0) throw new InvalidArgumentError('Expected a duration such as 10s, 5m or 2h.');
+  return ms;
+};
+const positive = (text: string): number => {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Expected a whole number of 1 or more.');
+  return Number(text);
+};
+const examples = (...lines: string[]) => `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
+
+/** @returns the exit code */
+export async function main(argv: readonly string[], app: App): Promise<number> {
+  let code: number = exitCodes.done;
+  const program = createProgram(app, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    complain(error);
+    return exitCodeOf(error);
+  }
+}
+
+function createProgram(app: App, done: (code: number) => void): Command {
+  const program = new Command('tidemark')
+    .description('Cron jobs that never skip and never repeat a window of time.')
+    .version(ownVersion())
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tidemark: ')) })
+    .showHelpAfterError('(tidemark --help lists all commands)')
+    .addHelpText('after', examples('tidemark demo', 'tidemark run sync-commission-log', 'tidemark status'));
+  addRun(program, app, done);
+  addLooking(program, app, done);
+  addMending(program, app, done);
+  addSetup(program, app, done);
+  return program;
+}
+
+type Done = (code: number) => void;
+
+function addRun(program: Command, app: App, done: Done): void {
+  program
+    .command('run')
+    .description('take every window that is due')
+    .argument('<job>', 'one of `tidemark list`')
+    .argument('[shard...]', 'only these shards')
+    .option('--from <time>', 'run again from this time (with --to); the checkpoint stays')
+    .option('--to <time>', 'run again up to this time')
+    .option('--full', 'do the whole job from all data')
+    .option('--repair', 'work off dead letters, instead of new windows')
+    .option('--sweep', 'read the closed windows of the last day again, and apply what changed')
+    .option('--dry-run', 'read and count; write nothing anywhere')
+    .option('--max-windows <n>', 'stop after n windows a shard', positive)
+    .option('--concurrency <n>', 'shards at once', positive, 4)
+    .option('--every <duration>', 'again every so often (with --for)', duration)
+    .option('--for <duration>', 'how long to go on with --every', duration)
+    .option('--timeout <duration>', 'stop cleanly after this time', duration)
+    .addOption(new Option('--if-locked <what>', 'when another run holds the lock').choices(['skip', 'wait', 'fail']).default('skip'))
+    .option('--json', 'the result as one JSON object on stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'tidemark run sync-commission-log',
+        'tidemark run sync-commission-log 3 7 --dry-run',
+        'tidemark run sync-commission-log --from 2026-11-20T08:00:00 --to 2026-11-20T10:00:00',
+        'tidemark run rollup-income --full --json',
+        'tidemark run sync-user-extension --every 10s --for 50s',
+      ),
+    )
+    .action(async (job: string, shards: string[], options) => done(await (await import('./run.ts')).run(app, job, shards, options)));
+}
+
+function addLooking(program: Command, app: App, done: Done): void {
+  program
+    .command('list')
+    .description('jobs, their shards and schedules')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('tidemark list'))
+    .action(async (options) => done(await (await import('./list.ts')).list(app, options)));
+  program
+    .command('status')
+    .description('checkpoint, watermark, lag, last run, dead letters, and what holds a watermark back')
+    .argument('[job]')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('tidemark status', 'tidemark status sync-commission-log --json'))
+    .action(async (job: string | undefined, options) => done(await (await import('./status.ts')).status(app, job, options)));
+  program
+    .command('verify')
+    .description('prove from the journal that the windows tile time: no gap, no overlap')
+    .argument('[job]')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('tidemark verify', 'tidemark verify rollup-income'))
+    .action(async (job: string | undefined, options) => done(await (await import('./verify.ts')).verify(app, job, options)));
+}
+
+function addMending(program: Command, app: App, done: Done): void {
+  program
+    .command('checkpoint')
+    .description('show a checkpoint; --set takes over that of an existing system')
+    .argument('<job>')
+    .argument('[shard]')
+    .option('--set <time>', 'the end of what is already applied')
+    .option('--yes', 'do not ask')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('tidemark checkpoint sync-commission-log 3', 'tidemark checkpoint sync-user-extension --set 2026-11-20T10:00:00+08:00'))
+    .action(async (job: string, shard: string | undefined, options) => done(await (await import('./checkpoint.ts')).checkpoint(app, job, shard, options)));
+  const letters = program.command('dead-letters').description('rows that a target refused');
+  letters
+    .command('list', { isDefault: true })
+    .description('open dead letters')
+    .argument('[job]')
+    .option('--all', 'resolved and discarded ones, too')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('tidemark dead-letters list', 'tidemark dead-letters list sync-user-extension --all'))
+    .action(async (job: string | undefined, options) => done(await (await import('./dead-letters.ts')).list(app, job, options)));
+  letters
+    .command('show')
+    .description('the content and reason of a dead letter, or of all open ones of a job')
+    .argument('<id|job>')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('tidemark dead-letters show 17'))
+    .action(async (which: string, options) => done(await (await import('./dead-letters.ts')).show(app, which, options)));
+  letters
+    .command('retry')
+    .description('apply the rows of open dead letters as the source holds them now')
+    .argument('[job]', 'only the letters of this job')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('tidemark dead-letters retry', 'tidemark dead-letters retry sync-user-extension'))
+    .action(async (job: string | undefined, options) => done(await (await import('./dead-letters.ts')).retryLetters(app, job, options)));
+}
+
+function addSetup(program: Command, app: App, done: Done): void {
+  program
+    .command('migrate')
+    .description('create or update the tables that tidemark owns, and missing copies of source tables')
+    .option('--dry-run', 'print the SQL')
+    .addHelpText('after', examples('tidemark migrate --dry-run', 'tidemark migrate'))
+    .action(async (options) => done(await (await import('./migrate.ts')).migrateAll(app, options)));
+  program
+    .command('config')
+    .description('the settings in force, and where each came from')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('tidemark config'))
+    .action(async (options) => done(await (await import('./config.ts')).config(options)));
+  const local = program.command('local').description('private MariaDB and Redis for trying things');
+  for (const [name, what] of [['up', 'start them, and write their settings to .tidemark/local.env'], ['down', 'stop them; their data stays'], ['status', 'whether they run, and where']] as const) {
+    local
+      .command(name)
+      .description(what)
+      .option('--json', 'as JSON')
+      .addHelpText('after', examples(`tidemark local ${name}`))
+      .action(async (options) => done(await (await import('./local.ts')).local[name](options)));
+  }
+  program
+    .command('demo')
+    .description('the demonstration on private servers: sample data, jobs, a crash, a proof')
+    .option('--rows <n>', 'rows of commission', positive, 200_000)
+    .addHelpText('after', examples('tidemark demo', 'tidemark demo --rows 1000000'))
+    .action(async () => done(await (await import("./demo.ts")).demo()));
+}

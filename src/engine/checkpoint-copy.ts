@@ -1,0 +1,107 @@
+/**
+ * The copy of each checkpoint in Redis, for people and other systems: `<prefix>checkpoint:<job>[:<shard>]`, in UTC.
+ *
+ * The database is right, always: a copy that is missing, behind, malformed or ahead is rewritten (ahead: with a
+ * warning), and an older run that comes late never replaces a newer one's. While Redis cannot be reached, or refuses
+ * to write, runs go on and warn.
+ */
+import type { RedisCopy } from '../platform/redis.ts';
+import type { ShardName } from './checkpoint.ts';
+import type { Instant } from './zone.ts';
+
+export type CopyState = 'agrees' | 'missing' | 'behind' | 'ahead' | 'malformed' | 'unreachable';
+
+export interface Copy {
+  readonly state: CopyState;
+  /** The instant in Redis, when there is one. */
+  readonly at: Instant | null;
+}
+
+const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const luaForm = '^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$';
+
+function readForm(text: string): Instant | null {
+  const instant = form.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(instant) ? null : instant;
+}
+
+export class CheckpointCopies {
+  readonly #open: () => Promise<RedisCopy>;
+  readonly #prefix: string;
+  #redis: Promise<RedisCopy> | undefined;
+
+  constructor(open: () => Promise<RedisCopy>, prefix: string) {
+    this.#open = open;
+    this.#prefix = prefix;
+  }
+
+  key({ job, shard }: ShardName): string {
+    return `${this.#prefix}checkpoint:${job}${shard === '' ? '' : `:${shard}`}`;
+  }
+
+  #connected(): Promise<RedisCopy> {
+    this.#redis ??= this.#open();
+    return this.#redis;
+  }
+
+  /** What Redis holds, beside what the database says. Never throws: without an answer it is `unreachable`. */
+  async look(name: ShardName, checkpoint: Instant | null): Promise<Copy> {
+    let text: string | null;
+    try {
+      text = await (await this.#connected()).get(this.key(name));
+    } catch (error) {
+      this.#redis = Promise.reject(error);
+      this.#redis.catch(() => undefined);
+      return { state: 'unreachable', at: null };
+    }
+    if (text === null) return { state: checkpoint === null ? 'agrees' : 'missing', at: null };
+    const at = readForm(text);
+    if (at === null) return { state: 'malformed', at };
+    if (checkpoint === at) return { state: 'agrees', at };
+    return { state: checkpoint !== null && at < checkpoint ? 'behind' : 'ahead', at };
+  }
+
+  /**
+   * Puts a checkpoint that is committed there.
+   *
+   * @param current reads the checkpoint in the database once more, to tell a newer run's copy from one that is ahead
+   * @returns what there is to warn of, or null
+   */
+  async publish(name: ShardName, checkpoint: Instant, current: () => Promise<Instant | null>): Promise<string | null> {
+    const value = new Date(checkpoint).toISOString();
+    try {
+      const redis = await this.#connected();
+      const before = await redis.putLatest(this.key(name), value, luaForm);
+      const at = before === null ? null : readForm(before);
+      if (before !== null && at === null) {
+        await redis.replace(this.key(name), before, value);
+        return `Redis held "${before}" as the checkpoint; it was replaced by ${value}`;
+      }
+      if (before === null || at === null || at <= checkpoint) return null;
+      const now = await current();
+      if (now !== null && now >= at) return null; // a newer run has put it there
+      await redis.replace(this.key(name), before, new Date(now ?? checkpoint).toISOString());
+      return `Redis was ahead of the database (${before}); it was set back to ${new Date(now ?? checkpoint).toISOString()}`;
+    } catch (error) {
+      this.#redis = Promise.reject(error); // one limit is waited for, not one for each window
+      this.#redis.catch(() => undefined);
+      return `the checkpoint is safe in the database, but not copied to Redis: ${(error as Error).message}`;
+    }
+  }
+
+  /** Puts what a person has decided there, whatever it says. Never throws. */
+  async overwrite(name: ShardName, checkpoint: Instant): Promise<void> {
+    try {
+      await (await this.#connected()).set(this.key(name), new Date(checkpoint).toISOString());
+    } catch {
+      // the next run puts it right
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#redis?.then(
+      (redis) => redis.close(),
+      () => undefined,
+    );
+  }
+}

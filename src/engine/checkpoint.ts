@@ -1,0 +1,65 @@
+/**
+ * The checkpoint: the end of the last window that was applied, in the database where the effects live.
+ *
+ * Its row is lock and position at once. Every transaction with effects takes it FOR UPDATE first and reads the source
+ * only then; the position moves from a window's start to its end by compare-and-set, in the same transaction. So a gap,
+ * an overlap or a writer that was overtaken cannot commit. A shard that never ran has no row: of two first runs at once,
+ * the second insert fails.
+ *
+ * It is kept as the rows are, in the text of the business zone: it is a position in the data.
+ */
+import { JobError } from '../platform/errors.ts';
+import { errorNumber } from '../platform/mysql-errors.ts';
+import type { Reader, Session } from '../platform/mysql.ts';
+import type { Instant, Zone } from './zone.ts';
+
+/** One shard of a job; `shard` is empty for a job without shards. */
+export interface ShardName {
+  readonly job: string;
+  readonly shard: string;
+}
+
+export class OvertakenError extends JobError {}
+
+/** `sync-commission-log 3` */
+export function titleOf({ job, shard }: ShardName): string {
+  return shard === '' ? job : `${job} ${shard}`;
+}
+
+/** @returns the position, or null for a shard that never ran */
+export async function readCheckpoint(reader: Reader, { job, shard }: ShardName, zone: Zone, lock = false): Promise<Instant | null> {
+  const [row] = await reader.tuples(
+    `SELECT checkpoint FROM tidemark_checkpoint WHERE job = ? AND shard = ?${lock ? ' FOR UPDATE' : ''}`,
+    [job, shard],
+  );
+  return row === undefined ? null : zone.fromText(String(row[0]));
+}
+
+/**
+ * Moves the position, only from where it is believed to be.
+ *
+ * @throws OvertakenError when it is somewhere else: the transaction must be rolled back
+ */
+export async function moveCheckpoint(session: Session, name: ShardName, move: { from: Instant | null; to: Instant; runId: string; now: Instant }, zone: Zone): Promise<void> {
+  const { from, to, runId, now } = move;
+  const moved =
+    from === null
+      ? await insertCheckpoint(session, name, zone.text(to), runId, zone.text(now))
+      : (
+          await session.write(
+            'UPDATE tidemark_checkpoint SET checkpoint = ?, run_id = ?, moved_at = ? WHERE job = ? AND shard = ? AND checkpoint = ?',
+            [zone.text(to), runId, zone.text(now), name.job, name.shard, zone.text(from)],
+          )
+        ).affected === 1;
+  if (!moved) throw new OvertakenError(`${titleOf(name)}: another run has moved the checkpoint; this run stops, and changes nothing more`, `tidemark status ${name.job}`);
+}
+
+async function insertCheckpoint(session: Session, { job, shard }: ShardName, checkpoint: string, runId: string, now: string): Promise<boolean> {
+  try {
+    await session.write('INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES (?, ?, ?, ?, ?)', [job, shard, checkpoint, runId, now]);
+    return true;
+  } catch (error) {
+    if (errorNumber(error) === 1062) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What a run holds of a shard while it works: its connections, the named lock, and its place in the order of runs.
+ *
+ * `transaction` is the only way to write. It takes the checkpoint row first, refuses a run that was overtaken, and is
+ * tried again as a whole when it fails for a reason that passes; connections that were lost are opened and locked anew.
+ */
+import { exitCodes, TidemarkError } from '../platform/errors.ts';
+import { failureOf } from '../platform/mysql-errors.ts';
+import type { Session } from '../platform/mysql.ts';
+import { OvertakenError, readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
+import type { Clock, Halt } from './clock.ts';
+import { acquireLock, lockName } from './lock.ts';
+import { retry } from './retry.ts';
+import { assertYoungest } from './runs.ts';
+import type { Instant, Zone } from './zone.ts';
+
+/** The run was asked to stop; what it had in hand was rolled back. */
+export class InterruptedError extends TidemarkError {
+  constructor() {
+    super('interrupted', exitCodes.interrupted);
+  }
+}
+
+/** Named instants at which a test may break a run. */
+export type StepName = 'locked' | 'checkpoint-locked' | 'applied' | 'recorded' | 'moved' | 'committed' | 'published';
+export type OnStep = (step: StepName) => void | Promise<void>;
+
+export interface HoldOptions {
+  readonly name: ShardName;
+  readonly openTarget: () => Promise<Session>;
+  readonly openSource: () => Promise<Session>;
+  readonly clock: Clock;
+  readonly zone: Zone;
+  readonly halt: Halt;
+  readonly stallTimeoutMs: number;
+  readonly dryRun: boolean;
+  readonly onStep: OnStep;
+  /** Asked to wait for the lock for ever, in steps of a second. */
+  readonly waitForLock: boolean;
+}
+
+export class Hold {
+  readonly #options: HoldOptions;
+  #target: Session;
+  readonly #sources: { main: Session | undefined; aside: Session | undefined } = { main: undefined, aside: undefined };
+  /** Set when the run has begun; see runs.ts. */
+  sequence: number | null = null;
+
+  private constructor(options: HoldOptions, target: Session) {
+    this.#options = options;
+    this.#target = target;
+  }
+
+  /** @returns null when another run holds the shard */
+  static async take(options: HoldOptions): Promise<Hold | null> {
+    const hold = new Hold(options, await options.openTarget());
+    if (await hold.#lock()) return hold;
+    await hold.release();
+    return null;
+  }
+
+  get isDryRun(): boolean {
+    return this.#options.dryRun;
+  }
+
+  get target(): Session {
+    return this.#target;
+  }
+
+  /** The connection that reads windows. */
+  async source(): Promise<Session> {
+    return this.#open('main');
+  }
+
+  /** A second one, for what must not be seen through the window's snapshot. */
+  async aside(): Promise<Session> {
+    return this.#open('aside');
+  }
+
+  async #open(which: 'main' | 'aside'): Promise<Session> {
+    const session = this.#sources[which];
+    if (session !== undefined && !session.lost) return session;
+    const opened = await this.#options.openSource();
+    opened.keepWarm(this.#options.stallTimeoutMs / 3);
+    this.#sources[which] = opened;
+    return opened;
+  }
+
+  async #lock(): Promise<boolean> {
+    const { name, stallTimeoutMs, waitForLock, halt, dryRun } = this.#options;
+    this.#target.keepWarm(stallTimeoutMs / 3);
+    if (dryRun) return true;
+    const lock = lockName(this.#target.database, name.job, name.shard);
+    do {
+      if (await acquireLock(this.#target, lock, waitForLock ? 1 : 0)) return true;
+    } while (waitForLock && !halt.soon.aborted);
+    return false;
+  }
+
+  async #recover(): Promise<void> {
+    if (!this.#target.lost) return;
+    this.#target = await this.#options.openTarget();
+    if (await this.#lock()) return;
+    throw new OvertakenError(`${titleOf(this.#options.name)}: another run has taken the lock while this one was cut off; this run stops, and changes nothing more`, `tidemark status ${this.#options.name.job}`);
+  }
+
+  /** Runs `work` with everything that may be lost put right between the attempts. */
+  retried<Result>(work: () => Promise<Result>): Promise<Result> {
+    const { clock, halt } = this.#options;
+    return retry(work, { clock, halt, recover: () => this.#recover() });
+  }
+
+  /**
+   * Runs `body` in a transaction of the target that begins by taking the checkpoint row.
+   *
+   * @param body gets the position; it may be called several times, each time with nothing of the last attempt left
+   */
+  transaction<Result>(body: (position: Instant | null, target: Session) => Promise<Result>): Promise<Result> {
+    return this.retried(() => this.#attempt(body));
+  }
+
+  async #attempt<Result>(body: (position: Instant | null, target: Session) => Promise<Result>): Promise<Result> {
+    const { name, zone, dryRun, onStep } = this.#options;
+    const target = this.#target;
+    await target.write(dryRun ? 'START TRANSACTION READ ONLY' : 'START TRANSACTION');
+    try {
+      const position = await readCheckpoint(target, name, zone, !dryRun);
+      if (this.sequence !== null) await assertYoungest(target, name, this.sequence);
+      await onStep('checkpoint-locked');
+      const result = await body(position, target);
+      await target.write(dryRun ? 'ROLLBACK' : 'COMMIT');
+      await onStep('committed');
+      return result;
+    } catch (error) {
+      if (!target.lost && failureOf(error) !== 'connection') await target.write('ROLLBACK').catch(() => target.destroy());
+      else if (!target.lost) target.destroy(); // the source was lost in the middle: the whole is begun anew
+      throw error;
+    }
+  }
+
+  /** @throws InterruptedError when the run was asked to drop what it has in hand */
+  assertWanted(): void {
+    if (this.#options.halt.now.aborted) throw new InterruptedError();
+  }
+
+  async release(): Promise<void> {
+    await Promise.all([this.#target.close(), this.#sources.main?.close(), this.#sources.aside?.close()]);
+  }
+}

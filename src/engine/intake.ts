@@ -1,0 +1,214 @@
+/**
+ * What a job takes in: the same questions to a job that reads a source table and to one that follows another job.
+ *
+ * How far may a run go, where does a first one begin, and: apply this window, or as much of it as one transaction
+ * should carry. Called inside the transaction that holds the checkpoint row, so nothing read before it is ever written.
+ */
+import type { Log } from '../platform/log.ts';
+import type { Reader, Session } from '../platform/mysql.ts';
+import { type DeadLetter, keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead-letters.ts';
+import type { Hold } from './hold.ts';
+import { type Finding, type FollowingJob, type Part, type Target, type TableJob } from './job.ts';
+import type { ShardName } from './checkpoint.ts';
+import { type Cursor, inSnapshot, dirtily, type Source, type SourceRow } from './source.ts';
+import { laggedBound, provenEnd, statementBound, upstreamWatermark, type Watermark } from './watermark.ts';
+import type { Window } from './window.ts';
+import type { Instant, Zone } from './zone.ts';
+
+export type LetterState = DeadLetter['state'];
+
+/** How a window is to be taken. */
+export interface Take {
+  readonly window: Window;
+  /** Where the part before this one ended. */
+  readonly resume: string | null;
+  /** `closing`: for the first time, so nothing may be in flight; `again`: it was closed before. */
+  readonly mode: 'closing' | 'again';
+  readonly scope: 'changes' | 'all';
+  /** Nothing was ever applied. */
+  readonly first: boolean;
+}
+
+/** What was taken: the window may end earlier than asked for, at its start even, where rows are still in flight. */
+export interface Taken extends Part {
+  readonly window: Window;
+}
+
+export interface Intake {
+  /** How far a run may go. */
+  watermark(target: Reader): Promise<Watermark>;
+  /** Where a first run begins; null when there is no data. */
+  oldest(target: Reader): Promise<Instant | null>;
+  /** A border behind which lies more than one transaction should carry. */
+  cut(window: Window): Promise<Instant | null>;
+  /** Whether changes wait behind the checkpoint. */
+  pending(target: Reader, until: Instant): Promise<boolean>;
+  /** Rows in a window, for the progress bar; null when it cannot be told. */
+  count(window: Window): Promise<number | null>;
+  take(take: Take, target: Target): Promise<Taken>;
+}
+
+export interface IntakeOptions {
+  readonly name: ShardName;
+  readonly hold: Hold;
+  readonly zone: Zone;
+  readonly log: Log;
+  readonly runId: string;
+  readonly now: () => Instant;
+  readonly rowLimit: number;
+  readonly settleLagMs: number | undefined;
+  readonly progress: (rows: number) => void;
+  readonly finding: (finding: Finding) => void;
+}
+
+export function tableIntake(job: TableJob, plan: unknown, source: Source, options: IntakeOptions): Intake & { repair(keys: readonly string[], target: Target): Promise<Part> } {
+  const { hold, zone, rowLimit } = options;
+  const applyRows = (window: Window, rows: Rows, target: Target) => applyTable({ job, plan, source, options, window, rows, target });
+  return {
+    async watermark() {
+      const session = await hold.source();
+      return options.settleLagMs === undefined ? statementBound(session, zone) : laggedBound(session, zone, options.settleLagMs);
+    },
+    async oldest() {
+      const oldest = await source.oldest(await hold.source());
+      return oldest === null ? null : zone.border(oldest);
+    },
+    cut: async (window) => source.cut(await hold.source(), window, rowLimit),
+    pending: async () => false,
+    count: async (window) => source.count(await hold.source(), window),
+    async take({ window, resume, mode }, target) {
+      const session = await hold.source();
+      const toProve = mode === 'closing' && resume === null && options.settleLagMs === undefined;
+      const uncommitted = toProve ? await dirtily(session, () => source.digest(session, window)) : null;
+      return inSnapshot(session, async () => {
+        const end = uncommitted === null ? window.end : await provenEnd(source, window, uncommitted, session, () => hold.aside(), zone);
+        const taken = { start: window.start, end };
+        const after = resume === null ? null : (JSON.parse(resume) as Cursor);
+        const rows = new Rows((cursor, expressions) => source.page(session, taken, cursor, expressions), source.pageRows, rowLimit, after);
+        const counts = await applyRows(taken, rows, target);
+        return { window: taken, counts, resume: rows.rest === null ? null : JSON.stringify(rows.rest) };
+      });
+    },
+    async repair(keys, target) {
+      const session = await hold.aside();
+      const rows = new Rows((cursor, expressions) => (cursor === null ? source.byKeys(session, keys, expressions) : Promise.resolve([])), Number.POSITIVE_INFINITY, rowLimit, null);
+      const now = options.now();
+      const counts = await applyRows({ start: now, end: now }, rows, target);
+      const gone = keys.filter((key) => !rows.seen.has(key));
+      if (!target.dryRun) await resolveLetters(hold.target, options.name, gone, 'the row is gone from the source', now, zone);
+      return { counts, resume: null };
+    },
+  };
+}
+
+/** Pages of rows up to a limit, with a memory of where they ended. */
+class Rows {
+  readonly seen = new Set<string>();
+  /** Where the next transaction goes on; null when all were read. */
+  rest: Cursor | null = null;
+  readonly #read: (after: Cursor | null, expressions: readonly string[]) => Promise<SourceRow[]>;
+  readonly #pageRows: number;
+  readonly #limit: number;
+  readonly #after: Cursor | null;
+
+  constructor(read: (after: Cursor | null, expressions: readonly string[]) => Promise<SourceRow[]>, pageRows: number, limit: number, after: Cursor | null) {
+    this.#read = read;
+    this.#pageRows = pageRows;
+    this.#limit = limit;
+    this.#after = after;
+  }
+
+  /** The next page is read while the caller works on this one. */
+  async *pages(expressions: readonly string[]): AsyncGenerator<readonly SourceRow[]> {
+    let taken = 0;
+    let page = await this.#read(this.#after, expressions);
+    while (page.length > 0) {
+      const last = page.at(-1) as SourceRow;
+      taken += page.length;
+      const complete = page.length < this.#pageRows;
+      const full = taken >= this.#limit;
+      const next = complete || full ? Promise.resolve([]) : this.#read(last, expressions);
+      next.catch(() => undefined); // it is awaited below, or the caller has failed first
+      yield page;
+      if (full && !complete) this.rest = { time: last.time, key: last.key };
+      page = await next;
+    }
+  }
+}
+
+interface Application {
+  readonly job: TableJob;
+  readonly plan: unknown;
+  readonly source: Source;
+  readonly options: IntakeOptions;
+  readonly window: Window;
+  readonly rows: Rows;
+  readonly target: Target;
+}
+
+async function applyTable({ job, plan, source, options, window, rows, target }: Application) {
+  const { hold, name, zone, runId } = options;
+  const open = new Set(await openLetterKeys(target, name));
+  const refused = new Set<string>();
+  const counts = await job.apply({
+    plan,
+    window,
+    zone,
+    target,
+    log: options.log,
+    progress: options.progress,
+    source: {
+      table: source.table,
+      async *pages(expressions) {
+        for await (const page of rows.pages(expressions)) {
+          hold.assertWanted();
+          if (open.size > 0) for (const { key } of page) if (open.has(key)) rows.seen.add(key);
+          yield page;
+        }
+      },
+      current: async (keys, expressions) => source.byKeys(await hold.aside(), keys, expressions),
+      content: async (key) => contentOf(await hold.aside(), source, key),
+    },
+    async deadLetter(refusal: Refusal) {
+      refused.add(refusal.key);
+      options.log.warn('the target refuses a row', { key: refusal.key, reason: refusal.reason });
+      if (!target.dryRun) await keepLetter(hold.target, name, refusal, runId, options.now(), zone);
+    },
+  });
+  const settled = [...rows.seen].filter((key) => !refused.has(key));
+  if (!target.dryRun) await resolveLetters(hold.target, name, settled, `applied by run ${runId}`, options.now(), zone);
+  return counts;
+}
+
+async function contentOf(session: Session, source: Source, key: string): Promise<Record<string, string | null>> {
+  const names = source.table.columns.map((column) => column.name);
+  const [row] = await source.byKeys(session, [key], source.contentExpressions());
+  return Object.fromEntries(names.map((column, index) => [column, row?.values[index] ?? null]));
+}
+
+export function followingIntake(job: FollowingJob, upstreamShards: readonly string[], options: IntakeOptions): Intake {
+  const { hold, zone } = options;
+  return {
+    watermark: (target) => upstreamWatermark(target, job.follows, upstreamShards, zone),
+    oldest: (target) => job.oldest(target, zone),
+    cut: async () => null,
+    pending: (target, until) => job.pending(target, until, zone),
+    count: async () => null,
+    async take({ window, resume, scope, first }, target) {
+      hold.assertWanted();
+      const part = await job.apply({
+        window,
+        scope,
+        first,
+        resume,
+        zone,
+        target,
+        rowLimit: options.rowLimit,
+        log: options.log,
+        progress: options.progress,
+        finding: options.finding,
+      });
+      return { ...part, window };
+    },
+  };
+}

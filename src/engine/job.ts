@@ -1,0 +1,128 @@
+/**
+ * What a job is: the contract between the engine and the files in `jobs/`.
+ *
+ * A job says what it reads, where its effects live and how a window is applied. Everything else (checkpoint, lock,
+ * watermark, retry, journal, Redis) is the engine's. A job gets a narrow context: it cannot move a checkpoint, open a
+ * connection or commit early. Its effects must be functions of the data, not of the run: a window whose transaction
+ * failed is applied again from the start, and so is a part of a window that needs several transactions.
+ */
+import type { DatabaseName } from '../platform/config.ts';
+import type { Log } from '../platform/log.ts';
+import type { Reader, Written } from '../platform/mysql.ts';
+import type { Table } from '../platform/table.ts';
+import type { Refusal } from './dead-letters.ts';
+import type { Counts } from './journal.ts';
+import type { SourceRow } from './source.ts';
+import type { Window } from './window.ts';
+import type { Instant, Zone } from './zone.ts';
+
+/** The target inside the window's transaction. In a dry run the transaction is read-only and `write` does nothing. */
+export interface Target extends Reader {
+  readonly dryRun: boolean;
+  write(sql: string, parameters?: Parameters<Reader['rows']>[1]): Promise<Written>;
+}
+
+/** The committed rows of a window. */
+export interface SourceRows {
+  readonly table: Table;
+  /** Pages in order of (time, key), each row with the values of these SQL expressions; nothing is held in memory but one page and the next. */
+  pages(expressions: readonly string[]): AsyncIterable<readonly SourceRow[]>;
+  /** What the source holds now for these keys, committed, whatever its time; keys that are gone are absent. */
+  current(keys: readonly string[], expressions: readonly string[]): Promise<SourceRow[]>;
+  /** A row's columns as text, for a dead letter. */
+  content(key: string): Promise<Record<string, string | null>>;
+}
+
+/** Something that a run found wrong and put right, and that a person should know. */
+export interface Finding {
+  readonly what: string;
+  readonly was: string;
+  readonly is: string;
+}
+
+interface Context {
+  readonly window: Window;
+  readonly zone: Zone;
+  readonly target: Target;
+  readonly log: Log;
+  /** Counts rows for the progress bar. */
+  progress(rows: number): void;
+}
+
+export interface TableContext<Plan = unknown> extends Context {
+  readonly plan: Plan;
+  readonly source: SourceRows;
+  /** Keeps a row that the target refuses; the others go on. */
+  deadLetter(refusal: Refusal): Promise<void>;
+}
+
+export interface FollowingContext extends Context {
+  /** `changes`: what the upstream job has changed since; `all`: everything in the window, from the data alone. */
+  readonly scope: 'changes' | 'all';
+  /** Nothing was ever applied: what is computed was not wrong before, only not there. */
+  readonly first: boolean;
+  /** How much one transaction should carry. */
+  readonly rowLimit: number;
+  /** What the part before this one answered; null in the first. */
+  readonly resume: string | null;
+  finding(finding: Finding): void;
+}
+
+/** One transaction's share of a window. */
+export interface Part {
+  readonly counts: Counts;
+  /** Where the next transaction goes on; null when the window is done. */
+  readonly resume: string | null;
+}
+
+interface JobBase {
+  readonly name: string;
+  /** One line for `tidemark list`. */
+  readonly summary: string;
+  /** Shards run independently, each with a checkpoint of its own; none for a job without. */
+  readonly shards: readonly string[];
+  /** Five cron fields, in the business zone. */
+  readonly schedule: string;
+  /** Seconds between the starts of one shard and the next. */
+  readonly staggerSeconds?: number;
+  /** The database of the effects, and of the checkpoint. */
+  readonly target: Exclude<DatabaseName, 'source'>;
+}
+
+/** A job that takes the changed rows of a source table, window by window of its time column. */
+export interface TableJob<Plan = unknown> extends JobBase {
+  readonly source: { readonly table: (shard: string) => string; readonly time: string; readonly key: string };
+  /** The target table that `tidemark migrate` makes like the source's when it is missing. */
+  readonly targetTable?: string;
+  /** Looks at both sides once a run, before any window. Throws SetupError for what a person must mend. */
+  prepare(context: { readonly table: Table; readonly target: Reader; readonly log: Log; readonly missingColumns: 'warn' | 'error' }): Promise<Plan>;
+  apply(context: TableContext<Plan>): Promise<Counts>;
+}
+
+/** A job that follows another job in the same database: its watermark is the lowest checkpoint of that job's shards. */
+export interface FollowingJob extends JobBase {
+  readonly follows: string;
+  /** What `--from` and `--to` must be whole ones of. */
+  readonly rangeUnit: 'hour';
+  /** The start of the oldest data that a first or full run must cover; null when there is none. */
+  oldest(target: Reader, zone: Zone): Promise<Instant | null>;
+  /** Whether changes wait that can be applied although the watermark has not moved. */
+  pending(target: Reader, until: Instant, zone: Zone): Promise<boolean>;
+  apply(context: FollowingContext): Promise<Part>;
+}
+
+export type Job = TableJob | FollowingJob;
+
+export function isTableJob(job: Job): job is TableJob {
+  return 'source' in job;
+}
+
+/** Shard names as the engine keeps them: one empty name for a job without shards. */
+export function shardNames(job: Job): readonly string[] {
+  return job.shards.length === 0 ? [''] : job.shards;
+}
+
+/** Declares a job; it only serves to infer the type of the plan. */
+export function defineJob<Plan>(job: TableJob<Plan> | FollowingJob): Job {
+  return job as Job;
+}

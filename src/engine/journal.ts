@@ -1,0 +1,100 @@
+/**
+ * The journal: one row for each window that was applied, written in the transaction of its effects.
+ *
+ * Windows of a shard tile time: each starts where the one before ended. Empty time is recorded, too, by extending an
+ * empty window, so that `verify` can prove from the journal alone that nothing was left out and nothing done twice.
+ */
+import type { Reader, Session } from '../platform/mysql.ts';
+import type { ShardName } from './checkpoint.ts';
+import type { Window } from './window.ts';
+import type { Instant, Zone } from './zone.ts';
+
+/** What was done with the rows of a window. */
+export interface Counts {
+  read: number;
+  inserted: number;
+  updated: number;
+  unchanged: number;
+  deadLetters: number;
+}
+
+export const noCounts = (): Counts => ({ read: 0, inserted: 0, updated: 0, unchanged: 0, deadLetters: 0 });
+
+export function addCounts(sum: Counts, more: Counts): void {
+  for (const name of Object.keys(noCounts()) as (keyof Counts)[]) sum[name] += more[name];
+}
+
+export interface Entry {
+  readonly window: Window;
+  readonly runId: string;
+  readonly proven: boolean;
+  readonly counts: Counts;
+  readonly now: Instant;
+}
+
+export async function recordWindow(session: Session, { job, shard }: ShardName, entry: Entry, zone: Zone): Promise<void> {
+  const { window, runId, proven, counts, now } = entry;
+  const start = zone.text(window.start);
+  const end = zone.text(window.end);
+  if (counts.read === 0 && counts.deadLetters === 0) {
+    const extended = await session.write(
+      `UPDATE tidemark_window SET window_end = ?, run_id = ?, closed_at = ?
+        WHERE job = ? AND shard = ? AND window_end = ? AND rows_read = 0 AND dead_letters = 0 AND proven = ?`,
+      [end, runId, zone.text(now), job, shard, start, proven ? 1 : 0],
+    );
+    if (extended.affected === 1) return;
+  }
+  await session.write(
+    `INSERT INTO tidemark_window (job, shard, window_start, window_end, run_id, proven, rows_read, inserted, updated, unchanged, dead_letters, closed_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [job, shard, start, end, runId, proven ? 1 : 0, counts.read, counts.inserted, counts.updated, counts.unchanged, counts.deadLetters, zone.text(now)],
+  );
+}
+
+export interface Flaw extends ShardName {
+  readonly from: Instant;
+  readonly to: Instant;
+}
+
+export interface Proof {
+  readonly checked: number;
+  readonly gaps: readonly Flaw[];
+  readonly overlaps: readonly Flaw[];
+}
+
+const flawSql = `
+  SELECT window_start, window_end, LAG(window_end) OVER (ORDER BY window_start, window_end) previous_end
+    FROM tidemark_window WHERE job = ? AND shard = ?`;
+
+/**
+ * Proves from the journal that a shard's windows tile time up to its checkpoint.
+ *
+ * A gap is time that no window covers, between two windows or before the checkpoint; an overlap is time that two cover,
+ * or that a window covers beyond the checkpoint.
+ */
+export async function proveTiling(reader: Reader, name: ShardName, checkpoint: Instant | null, zone: Zone): Promise<Proof> {
+  const parameters = [name.job, name.shard];
+  const [total] = await reader.tuples('SELECT COUNT(*), MAX(window_end) FROM tidemark_window WHERE job = ? AND shard = ?', parameters);
+  const gaps: Flaw[] = [];
+  const overlaps: Flaw[] = [];
+  const instant = (text: unknown) => zone.fromText(String(text)) ?? Number.NaN;
+  const flaws = await reader.tuples(`SELECT window_start, previous_end FROM (${flawSql}) w WHERE previous_end <> window_start ORDER BY window_start`, parameters);
+  for (const [start, previousEnd] of flaws) {
+    const from = instant(previousEnd);
+    const to = instant(start);
+    if (from < to) gaps.push({ ...name, from, to });
+    else overlaps.push({ ...name, from: to, to: from });
+  }
+  const checked = Number(total?.[0] ?? 0);
+  const end = total?.[1] === null || total?.[1] === undefined ? null : instant(total[1]);
+  if (end !== null && checkpoint !== null && end < checkpoint) gaps.push({ ...name, from: end, to: checkpoint });
+  if (end !== null && (checkpoint === null || end > checkpoint)) overlaps.push({ ...name, from: checkpoint ?? end, to: end });
+  return { checked, gaps, overlaps };
+}
+
+/** Takes back what the journal says of the time from an instant on, because a person has set the checkpoint there. */
+export async function forgetFrom(session: Session, { job, shard }: ShardName, from: Instant, zone: Zone): Promise<void> {
+  const at = zone.text(from);
+  await session.write('DELETE FROM tidemark_window WHERE job = ? AND shard = ? AND window_start >= ?', [job, shard, at]);
+  await session.write('UPDATE tidemark_window SET window_end = ? WHERE job = ? AND shard = ? AND window_end > ?', [at, job, shard, at]);
+}

@@ -1,0 +1,69 @@
+/**
+ * The history of runs, one row for each shard that a run worked on, and the order in which runs began.
+ *
+ * A run's row is written when it has the lock and closed when it ends; one that was killed stays open, and says so. The
+ * row's sequence number is a fence: a run that finds a younger one inside its transaction has been overtaken, was
+ * paused perhaps for an hour, and must write nothing more, not even what could be repeated.
+ */
+import { hostname } from 'node:os';
+import type { Reader, Session } from '../platform/mysql.ts';
+import { OvertakenError, type ShardName, titleOf } from './checkpoint.ts';
+import type { Counts } from './journal.ts';
+import type { Instant, Zone } from './zone.ts';
+
+export type RunKind = 'windows' | 'range' | 'full' | 'repair' | 'sweep' | 'checkpoint';
+
+export async function beginRun(session: Session, name: ShardName, run: { runId: string; kind: RunKind; now: Instant }, zone: Zone): Promise<number> {
+  const { insertId } = await session.write(
+    'INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    [run.runId, name.job, name.shard, run.kind, hostname().slice(0, 64), process.pid, zone.text(run.now)],
+  );
+  return insertId;
+}
+
+export async function endRun(session: Session, sequence: number, end: { outcome: string; windows: number; counts: Counts; error: string | null; now: Instant }, zone: Zone): Promise<void> {
+  const { counts } = end;
+  await session.write(
+    `UPDATE tidemark_run SET ended_at = ?, outcome = ?, windows = ?, rows_read = ?, inserted = ?, updated = ?, unchanged = ?, dead_letters = ?, error = ?
+      WHERE sequence = ?`,
+    [zone.text(end.now), end.outcome, end.windows, counts.read, counts.inserted, counts.updated, counts.unchanged, counts.deadLetters, end.error?.slice(0, 1000) ?? null, sequence],
+  );
+}
+
+/** @throws OvertakenError when a younger run of the shard has begun */
+export async function assertYoungest(session: Session, name: ShardName, sequence: number): Promise<void> {
+  const [row] = await session.tuples('SELECT sequence, run_id FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT 1', [name.job, name.shard]);
+  if (row !== undefined && Number(row[0]) > sequence) {
+    throw new OvertakenError(
+      `${titleOf(name)}: run ${row[1]} has taken over while this one was stopped or cut off; this run stops, and changes nothing more`,
+      `tidemark status ${name.job}`,
+    );
+  }
+}
+
+export interface LastRun {
+  readonly runId: string;
+  readonly kind: string;
+  readonly startedAt: Instant | null;
+  readonly endedAt: Instant | null;
+  /** Null while it runs, and for ever when it was killed. */
+  readonly outcome: string | null;
+  readonly error: string | null;
+}
+
+export async function lastRun(reader: Reader, name: ShardName, zone: Zone): Promise<LastRun | null> {
+  const [row] = await reader.tuples(
+    'SELECT run_id, kind, started_at, ended_at, outcome, error FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT 1',
+    [name.job, name.shard],
+  );
+  if (row === undefined) return null;
+  const text = (value: unknown) => (value === null || value === undefined ? null : String(value));
+  return {
+    runId: String(row[0]),
+    kind: String(row[1]),
+    startedAt: zone.fromText(text(row[2])),
+    endedAt: zone.fromText(text(row[3])),
+    outcome: text(row[4]),
+    error: text(row[5]),
+  };
+}

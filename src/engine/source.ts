@@ -1,0 +1,188 @@
+/**
+ * The source table of a job, read by windows of its time column.
+ *
+ * Promises: nothing is locked; rows come in pages by (time, key), so a second with millions of rows is read in bounded
+ * memory and a page costs what it returns; all pages of one slice come from one snapshot of committed rows.
+ * Needs an index that begins with the time column; without one every window reads the whole table.
+ */
+import type { Reader, Session } from '../platform/mysql.ts';
+import { identifier } from '../platform/mysql.ts';
+import { type Column, columnOf, isBinary, keyLiteral, rowText, type Table } from '../platform/table.ts';
+import type { Window } from './window.ts';
+import type { Instant, Zone } from './zone.ts';
+
+/** Where a page ended; the next begins behind it. */
+export interface Cursor {
+  readonly time: string;
+  readonly key: string;
+}
+
+export interface SourceRow extends Cursor {
+  /** The values of the expressions that were asked for, as text. */
+  readonly values: readonly (string | null)[];
+}
+
+export interface Version {
+  readonly time: string;
+  readonly key: string;
+  readonly digest: string;
+}
+
+const pageBytes = 4_000_000;
+
+export class Source {
+  readonly table: Table;
+  readonly time: string;
+  readonly key: string;
+  readonly keyColumn: Column;
+  readonly pageRows: number;
+  readonly #zone: Zone;
+  readonly #name: string;
+  readonly #time: string;
+  readonly #key: string;
+  /** TIMESTAMP columns hold instants and are compared in the session's zone, which is UTC; DATETIME holds local text. */
+  readonly #utc: boolean;
+
+  constructor(table: Table, time: string, key: string, zone: Zone) {
+    this.table = table;
+    this.time = time;
+    this.key = key;
+    this.keyColumn = columnOf(table, key) as Column;
+    this.pageRows = Math.min(2000, Math.max(20, Math.floor(pageBytes / table.averageRowBytes)));
+    this.#zone = zone;
+    this.#name = identifier(table.name);
+    this.#time = identifier(time);
+    this.#key = identifier(key);
+    this.#utc = columnOf(table, time)?.type === 'timestamp';
+  }
+
+  #text(instant: Instant): string {
+    return this.#utc ? new Date(instant).toISOString().slice(0, 19).replace('T', ' ') : this.#zone.text(instant);
+  }
+
+  /** The instant of a value of the time column. */
+  instant(text: string): Instant | null {
+    return this.#utc ? Date.parse(`${text.slice(0, 19).replace(' ', 'T')}Z`) : this.#zone.fromText(text);
+  }
+
+  /** The time of the oldest row, also of one that is not committed; null when there is none. Zero and NULL do not count. */
+  async oldest(session: Session): Promise<Instant | null> {
+    const [row] = await dirtily(session, () =>
+      session.tuples(`SELECT MIN(${this.#time}) FROM ${this.#name} WHERE ${this.#time} >= '1000-01-01'`),
+    );
+    const text = row?.[0];
+    return text === null || text === undefined ? null : this.instant(String(text));
+  }
+
+  /** How many rows have no usable time: they can be in no window. */
+  async timeless(session: Session): Promise<number> {
+    const [row] = await session.tuples(
+      `SELECT COUNT(*) FROM ${this.#name} WHERE ${this.#time} IS NULL OR ${this.#time} < '1000-01-01'`,
+    );
+    return Number(row?.[0] ?? 0);
+  }
+
+  async count(session: Session, { start, end }: Window): Promise<number> {
+    const [row] = await session.tuples(
+      `SELECT COUNT(*) FROM ${this.#name} WHERE ${this.#time} >= ? AND ${this.#time} < ?`,
+      [this.#text(start), this.#text(end)],
+    );
+    return Number(row?.[0] ?? 0);
+  }
+
+  /**
+   * The border at which a window should end so that it holds no more than `rows` rows; null when all of them fit.
+   * A single second with more rows than that is not cut: its window ends right behind it.
+   */
+  async cut(session: Session, { start, end }: Window, rows: number): Promise<Instant | null> {
+    const [row] = await session.tuples(
+      `SELECT ${this.#time} FROM ${this.#name} WHERE ${this.#time} >= ? AND ${this.#time} < ?
+        ORDER BY ${this.#time}, ${this.#key} LIMIT 1 OFFSET ${rows}`,
+      [this.#text(start), this.#text(end)],
+    );
+    if (row === undefined) return null;
+    const border = this.#zone.border(this.instant(String(row[0])) ?? end);
+    return border > start ? border : this.#zone.borderAfter(start);
+  }
+
+  #range(after: Cursor | null, { start, end }: Window): string {
+    const low = after === null ? null : `'${after.time}'`;
+    const until = `${this.#time} < '${this.#text(end)}'`;
+    if (after === null || low === null) return `${this.#time} >= '${this.#text(start)}' AND ${until}`;
+    const key = keyLiteral(this.keyColumn, after.key);
+    return `((${this.#time} = ${low} AND ${this.#key} > ${key}) OR (${this.#time} > ${low} AND ${until}))`;
+  }
+
+  /** One page of rows behind a cursor, with the given expressions. */
+  async page(reader: Reader, window: Window, after: Cursor | null, expressions: readonly string[], limit = this.pageRows): Promise<SourceRow[]> {
+    const rows = await reader.tuples(
+      `SELECT ${[this.#time, this.#key, ...expressions].join(', ')} FROM ${this.#name}
+        WHERE ${this.#range(after, window)} ORDER BY ${this.#time}, ${this.#key} LIMIT ${limit}`,
+    );
+    return rows.map(toRow);
+  }
+
+  /** The committed rows with these keys, whatever their time. */
+  async byKeys(reader: Reader, keys: readonly string[], expressions: readonly string[]): Promise<SourceRow[]> {
+    if (keys.length === 0) return [];
+    const list = keys.map((key) => keyLiteral(this.keyColumn, key)).join(',');
+    const rows = await reader.tuples(
+      `SELECT ${[`IFNULL(${this.#time},'')`, this.#key, ...expressions].join(', ')} FROM ${this.#name} WHERE ${this.#key} IN (${list})`,
+    );
+    return rows.map(toRow);
+  }
+
+  /** Each column as text that loses nothing; binary ones in hexadecimal. */
+  contentExpressions(): string[] {
+    return this.table.columns.map((column) => (isBinary(column) ? `HEX(${identifier(column.name)})` : `CAST(${identifier(column.name)} AS CHAR)`));
+  }
+
+  /** A digest of a row by all its columns, as an expression. */
+  get #digest(): string {
+    return `IFNULL(MD5(${rowText(this.table.columns)}),MD5(${this.#key}))`;
+  }
+
+  /** Count and digest of all row versions of a window, in one word; equal words mean equal rows. */
+  async digest(reader: Reader, { start, end }: Window): Promise<string> {
+    // MD5, and not the quick CRC32: CRCs are linear, and two rows changed alike would cancel out under XOR.
+    const [row] = await reader.tuples(
+      `SELECT COUNT(*), BIT_XOR(CAST(CONV(LEFT(d, 16), 16, 10) AS UNSIGNED))
+         FROM (SELECT ${this.#digest} d FROM ${this.#name} WHERE ${this.#time} >= ? AND ${this.#time} < ?) versions`,
+      [this.#text(start), this.#text(end)],
+    );
+    return (row ?? []).join(':');
+  }
+
+  /** The committed versions of these keys, whatever their time, each with its digest. */
+  async committedVersions(reader: Reader, keys: readonly string[]): Promise<Version[]> {
+    const rows = await this.byKeys(reader, keys, [this.#digest]);
+    return rows.map(({ time, key, values }) => ({ time, key, digest: String(values[0]) }));
+  }
+
+  /** A page of row versions by (time, key), each with its digest. */
+  async versions(reader: Reader, window: Window, after: Cursor | null, limit: number): Promise<Version[]> {
+    const rows = await this.page(reader, window, after, [this.#digest], limit);
+    return rows.map(({ time, key, values }) => ({ time, key, digest: String(values[0]) }));
+  }
+}
+
+function toRow([time, key, ...values]: (string | number | null)[]): SourceRow {
+  return { time: String(time), key: String(key), values: values.map((value) => (value === null ? null : String(value))) };
+}
+
+/** Runs one read that also sees what is not committed. It takes no locks and waits for none. */
+export async function dirtily<Result>(session: Session, read: () => Promise<Result>): Promise<Result> {
+  await session.write('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
+  return read();
+}
+
+/** Runs reads that all see the same instant of committed rows. */
+export async function inSnapshot<Result>(session: Session, read: () => Promise<Result>): Promise<Result> {
+  await session.write('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+  await session.write('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
+  try {
+    return await read();
+  } finally {
+    await session.write('ROLLBACK').catch(() => session.destroy());
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * How far a job may go: the watermark, proven without a lock on the source.
+ *
+ * A row is stamped by NOW() when its statement begins, and becomes visible when its transaction commits, seconds or
+ * minutes later. A window may close only when nothing can still put a row into it. Two observations show that:
+ *
+ * 1. The bound: the whole second before the oldest statement now running. Every statement that stamped a row before the
+ *    bound has ended by now, so each such row is physically in the table, committed or not. This stays true for ever.
+ * 2. The window is read READ UNCOMMITTED, and then its committed rows. A version that only the first read saw is in
+ *    flight; the window ends before its second. A version that the second read sees at or after the window's end is not:
+ *    it was committed and then written again, and belongs to a later window.
+ *
+ * INNODB_TRX would be no proof: a transaction starts there with the first row it touches, which can be long after NOW()
+ * was fixed, and the list is cached. Locking reads would prove it, too, but deadlock the writers of the platform.
+ * Not covered: rows stamped by an application's clock or SET timestamp, a version hidden under a later one of the same
+ * transaction that is rolled back alone, engines other than InnoDB, several primaries.
+ */
+import { SetupError } from '../platform/errors.ts';
+import { errorNumber } from '../platform/mysql-errors.ts';
+import type { Reader, Session } from '../platform/mysql.ts';
+import { type Cursor, dirtily, type Source, type Version } from './source.ts';
+import type { Window } from './window.ts';
+import type { Instant, Zone } from './zone.ts';
+
+/** What keeps a watermark from moving on. */
+export interface Holder {
+  readonly kind: 'statement' | 'transaction' | 'upstream';
+  readonly thread: number | null;
+  readonly user: string | null;
+  readonly ageSeconds: number | null;
+  readonly statement: string | null;
+  readonly detail: string;
+}
+
+export interface Watermark {
+  /** Null when there is none: an upstream shard has no checkpoint. */
+  readonly at: Instant | null;
+  readonly proven: boolean;
+  readonly heldBackBy: Holder | null;
+}
+
+/** A statement that runs longer than this is worth naming. */
+const noticeableSeconds = 5;
+const versionsPerPage = 5000;
+
+const notWriting = `COMMAND NOT IN ('Sleep','Daemon','Binlog Dump','Binlog Dump GTID') AND (INFO IS NULL OR INFO NOT REGEXP '^[[:space:](]*select')`;
+const oldestStatement = {
+  mariadb: `SELECT ID, USER, TIME_MS / 1000, LEFT(INFO, 200), NOW(6) - INTERVAL TIME_MS * 1000 MICROSECOND
+              FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND ${notWriting} ORDER BY TIME_MS DESC LIMIT 1`,
+  // MySQL knows whole seconds only: the statement may have begun up to a second before what they say.
+  mysql: `SELECT ID, USER, TIME, LEFT(INFO, 200), NOW(6) - INTERVAL TIME + 1 SECOND
+            FROM performance_schema.processlist WHERE ID <> CONNECTION_ID() AND ${notWriting} ORDER BY TIME DESC LIMIT 1`,
+};
+
+/** Text of the server in the session's zone, UTC. */
+const fromServer = (text: unknown): Instant => Date.parse(`${String(text).replace(' ', 'T')}Z`);
+
+/** The bound: no statement can any more stamp a row before it. */
+export async function statementBound(session: Session, zone: Zone): Promise<Watermark> {
+  const [clock] = await session.tuples('SELECT NOW(6)');
+  const now = fromServer(clock?.[0]);
+  const [oldest] = await session.tuples(oldestStatement[session.facts.isMariadb ? 'mariadb' : 'mysql']);
+  const latest = now - 1000;
+  const began = oldest === undefined ? latest : fromServer(oldest[4]);
+  const ageSeconds = Number(oldest?.[2] ?? 0);
+  const heldBackBy: Holder | null =
+    oldest === undefined || ageSeconds < noticeableSeconds
+      ? null
+      : {
+          kind: 'statement',
+          thread: Number(oldest[0]),
+          user: String(oldest[1]),
+          ageSeconds: Math.round(ageSeconds),
+          statement: oldest[3] === null || oldest[3] === undefined ? null : String(oldest[3]),
+          detail: `thread ${oldest[0]} of ${oldest[1]} has been running a statement for ${Math.round(ageSeconds)} s`,
+        };
+  return { at: zone.border(Math.min(latest, began)), proven: true, heldBackBy };
+}
+
+/** The way out for servers where nothing can be proven: now less a fixed lag. */
+export async function laggedBound(session: Session, zone: Zone, lagMs: number): Promise<Watermark> {
+  const [clock] = await session.tuples('SELECT NOW(6)');
+  return { at: zone.border(fromServer(clock?.[0]) - lagMs), proven: false, heldBackBy: null };
+}
+
+/**
+ * Where a window may end: its own end when every row version in it is committed, else before the earliest in flight.
+ *
+ * @param uncommitted the digest of the window, read dirtily before the snapshot of `committed` was taken
+ * @param openAside another connection to the source, outside of that snapshot
+ */
+export async function provenEnd(source: Source, window: Window, uncommitted: string, committed: Reader, openAside: () => Promise<Session>, zone: Zone): Promise<Instant> {
+  if ((await source.digest(committed, window)) === uncommitted) return window.end;
+  const dirty = await openAside();
+  let after: Cursor | null = null;
+  for (;;) {
+    const seen: Version[] = await dirtily(dirty, () => source.versions(dirty, window, after, versionsPerPage));
+    const last = seen.at(-1);
+    if (last === undefined) return window.end;
+    const earliest = await earliestInFlight(source, window, seen, committed);
+    if (earliest !== null) return Math.max(window.start, zone.border(earliest));
+    after = last;
+  }
+}
+
+/** The time of the first version of these that is not committed. They are in order of time. */
+async function earliestInFlight(source: Source, window: Window, seen: readonly Version[], committed: Reader): Promise<Instant | null> {
+  const current = new Map<string, { time: Instant | null; digest: string }>();
+  for (let from = 0; from < seen.length; from += 1000) {
+    const keys = seen.slice(from, from + 1000).map(({ key }) => key);
+    for (const { key, time, digest } of await source.committedVersions(committed, keys)) {
+      current.set(key, { time: source.instant(time), digest });
+    }
+  }
+  for (const { time, key, digest } of seen) {
+    const version = current.get(key);
+    if (version?.digest === digest) continue;
+    if (version?.time !== undefined && version.time !== null && version.time >= window.end) continue;
+    return source.instant(time);
+  }
+  return null;
+}
+
+/** For people who ask what holds a job back: the border before the earliest row in flight, or null. */
+export async function earliestRowInFlight(source: Source, window: Window, session: Session, zone: Zone): Promise<Instant | null> {
+  let after: Cursor | null = null;
+  for (;;) {
+    const seen: Version[] = await dirtily(session, () => source.versions(session, window, after, versionsPerPage));
+    const last = seen.at(-1);
+    if (last === undefined) return null;
+    const earliest = await earliestInFlight(source, window, seen, session);
+    if (earliest !== null) return zone.border(earliest);
+    after = last;
+  }
+}
+
+/** Names the open transactions that may hold rows in flight, oldest first. A hint for people, never a proof. */
+export async function openTransaction(session: Session): Promise<Holder | null> {
+  const [row] = await session.tuples(
+    `SELECT t.trx_mysql_thread_id, p.USER, TIMESTAMPDIFF(SECOND, t.trx_started, SYSDATE()), COALESCE(t.trx_query, p.INFO)
+       FROM information_schema.INNODB_TRX t LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id
+      WHERE t.trx_mysql_thread_id <> CONNECTION_ID() AND t.trx_rows_modified > 0 ORDER BY t.trx_started LIMIT 1`,
+  );
+  if (row === undefined) return null;
+  const [thread, user, , statement] = row;
+  const ageSeconds = Math.max(0, Number(row[2]));
+  return {
+    kind: 'transaction',
+    thread: Number(thread),
+    user: user === null || user === undefined ? null : String(user),
+    ageSeconds,
+    statement: statement === null || statement === undefined ? null : String(statement).slice(0, 200),
+    detail: `thread ${thread} of ${user ?? 'nobody'} has held a transaction open for ${ageSeconds} s`,
+  };
+}
+
+/** The watermark of a job that follows another: the lowest checkpoint of all its shards. */
+export async function upstreamWatermark(reader: Reader, upstream: string, shards: readonly string[], zone: Zone): Promise<Watermark> {
+  const rows = await reader.tuples('SELECT shard, checkpoint FROM tidemark_checkpoint WHERE job = ?', [upstream]);
+  const checkpoints = new Map(rows.map(([shard, text]) => [String(shard), zone.fromText(String(text))]));
+  let lowest: Instant | null = null;
+  for (const shard of shards) {
+    const checkpoint = checkpoints.get(shard) ?? null;
+    if (checkpoint === null) {
+      const detail = `${[upstream, shard].join(' ').trim()} has no checkpoint`;
+      const heldBackBy = { kind: 'upstream', thread: null, user: null, ageSeconds: null, statement: null, detail } as const;
+      return { at: null, proven: true, heldBackBy };
+    }
+    lowest = lowest === null ? checkpoint : Math.min(lowest, checkpoint);
+  }
+  return { at: lowest, proven: true, heldBackBy: null };
+}
+
+/**
+ * Checks what a proof needs: a primary, one writer of the server's own, and the right to see all running statements.
+ *
+ * @throws SetupError naming the statement that mends it
+ */
+export async function checkProvable(session: Session, withProof: boolean): Promise<void> {
+  const [flags] = await session.rows<{ readOnly: number | string }>('SELECT @@global.read_only readOnly');
+  if (String(flags?.readOnly) !== '0' && flags?.readOnly !== 'OFF') {
+    throw new SetupError('the source is read-only: rows arrive there late, in no order that a window could rely on', 'point SOURCE_DATABASE_URL at the primary');
+  }
+  if (await isReplica(session)) {
+    throw new SetupError('the source is a replica: rows arrive there late, in no order that a window could rely on', 'point SOURCE_DATABASE_URL at the primary');
+  }
+  if (!withProof) return;
+  const [galera] = await session.tuples(`SHOW GLOBAL VARIABLES LIKE 'wsrep_on'`);
+  if (String(galera?.[1]).toUpperCase() === 'ON') {
+    throw new SetupError('the source is a node of a cluster with several primaries: what runs on the others cannot be seen', 'set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof');
+  }
+  if (!(await maySeeAllThreads(session))) {
+    const [who] = await session.tuples('SELECT CURRENT_USER()');
+    const account = String(who?.[0] ?? '').split('@').map((part) => `'${part}'`).join('@');
+    throw new SetupError(
+      `the source account ${account} lacks the PROCESS privilege: without it, the statements of others cannot be seen, and rows that commit late would be missed`,
+      `GRANT PROCESS ON *.* TO ${account}; (or set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof)`,
+    );
+  }
+}
+
+async function isReplica(session: Session): Promise<boolean> {
+  try {
+    const replicas = await session.tuples(session.facts.isMariadb ? 'SHOW ALL SLAVES STATUS' : 'SHOW REPLICA STATUS');
+    return replicas.length > 0;
+  } catch (error) {
+    if (errorNumber(error) !== 1227) throw error;
+    // Without the right to ask, the threads of replication give it away, where we may see them.
+    const threads = await session.tuples(
+      `SELECT 1 FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Slave_IO','Slave_SQL','Slave_worker')
+          OR (USER = 'system user' AND STATE REGEXP 'master|source|relay log') LIMIT 1`,
+    );
+    return threads.length > 0;
+  }
+}
+
+async function maySeeAllThreads(session: Session): Promise<boolean> {
+  const grants = await session.tuples('SHOW GRANTS');
+  return grants.some(([grant]) => /^GRANT (ALL PRIVILEGES|(.*[ ,])?PROCESS([ ,].*)?) ON \*\.\* TO/.test(String(grant)));
+}

@@ -1,0 +1,114 @@
+/**
+ * The business time zone: the only way from the text in DATETIME columns to instants and back.
+ *
+ * An instant is milliseconds since 1970 in UTC. A border is an instant on a whole second at which a window may start or
+ * end: the local text of a border names it alone, and rows before and after it are told apart by their text alone.
+ * Inside an hour that clocks repeat that cannot be, so no border lies there; the first of the two starts counts as one.
+ */
+import { DateTime, FixedOffsetZone, IANAZone, type Zone as LuxonZone } from 'luxon';
+
+/** Milliseconds since 1970-01-01T00:00:00Z. */
+export type Instant = number;
+
+const textFormat = 'yyyy-MM-dd HH:mm:ss';
+const dayMs = 86_400_000;
+
+export class Zone {
+  readonly name: string;
+  readonly #zone: LuxonZone;
+
+  constructor(name: string) {
+    this.name = name;
+    this.#zone = IANAZone.create(name);
+  }
+
+  #at(instant: Instant): DateTime {
+    return DateTime.fromMillis(instant, { zone: this.#zone });
+  }
+
+  /** The text of a DATETIME column for this instant: `2026-11-20 10:00:00`. */
+  text(instant: Instant): string {
+    return this.#at(instant).toFormat(textFormat);
+  }
+
+  /** For people and --json: `2026-11-20T10:00:00+08:00`. */
+  iso(instant: Instant): string {
+    const at = this.#at(instant);
+    return at.toISO({ suppressMilliseconds: true }) ?? at.toString();
+  }
+
+  /**
+   * The instant of a DATETIME text, fractions of a second cut off; in a repeated hour the earlier one, in a skipped
+   * hour the instant at which it was skipped. Null for NULL, zero dates and what is no time.
+   */
+  fromText(text: string | null): Instant | null {
+    if (text === null) return null;
+    const wanted = text.slice(0, 19);
+    const asUtc = DateTime.fromFormat(wanted, textFormat, { zone: FixedOffsetZone.utcInstance }).toMillis();
+    if (Number.isNaN(asUtc)) return null;
+    // The offsets around that day: each gives one candidate, the earliest that reads back as the same text is meant.
+    const candidates = [asUtc - dayMs, asUtc + dayMs]
+      .map((near) => asUtc - this.#at(near).offset * 60_000)
+      .sort((a, b) => a - b);
+    return candidates.find((candidate) => this.text(candidate) === wanted) ?? this.#skippedAt(candidates as [number, number]);
+  }
+
+  /** The jump of the clocks between two instants, to the second. */
+  #skippedAt([low, high]: [Instant, Instant]): Instant {
+    const before = this.#at(low - dayMs).offset;
+    let from = low - dayMs;
+    let to = high + dayMs;
+    while (to - from > 1000) {
+      const middle = Math.floor((from + to) / 2000) * 1000;
+      if (this.#at(middle).offset === before) from = middle;
+      else to = middle;
+    }
+    return to;
+  }
+
+  /** The latest border at or before an instant. */
+  border(instant: Instant): Instant {
+    const second = Math.floor(instant / 1000) * 1000;
+    const repeated = this.#repeatedAround(second);
+    return repeated === null ? second : repeated.start;
+  }
+
+  /** The earliest border after an instant. */
+  borderAfter(instant: Instant): Instant {
+    const second = Math.floor(instant / 1000) * 1000 + 1000;
+    const repeated = this.#repeatedAround(second);
+    return repeated === null ? second : repeated.end;
+  }
+
+  /** The stretch of instants, open at both ends, whose local texts are ambiguous around this instant. */
+  #repeatedAround(instant: Instant): { start: Instant; end: Instant } | null {
+    const before = this.#at(instant - dayMs).offset;
+    const after = this.#at(instant + dayMs).offset;
+    if (before <= after) return null;
+    const backMs = (before - after) * 60_000;
+    const jump = this.#skippedAt([instant, instant]);
+    const start = jump - backMs;
+    const end = jump + backMs;
+    return instant > start && instant < end ? { start, end } : null;
+  }
+
+  /** The start of the local hour that contains a border. */
+  hour(instant: Instant): Instant {
+    return this.fromText(`${this.text(instant).slice(0, 13)}:00:00`) ?? instant;
+  }
+
+  /**
+   * Reads a time that a person typed: ISO 8601, with an offset or in this zone.
+   *
+   * @returns null when it is no time, or one that never was (a skipped hour, 30 February)
+   */
+  parse(input: string): Instant | null {
+    const trimmed = input.trim();
+    if (!/^\d{4}-\d\d(-\d\d)?([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\s*(Z|[+-]\d\d:?\d\d)?$/i.test(trimmed)) return null;
+    const iso = trimmed.replace(' ', 'T').replace(/\s+/g, '');
+    const parsed = DateTime.fromISO(iso, { zone: this.#zone });
+    if (!parsed.isValid) return null;
+    if (/(Z|[+-]\d\d:?\d\d)$/i.test(iso) && iso.includes('T')) return parsed.toMillis();
+    return this.fromText(parsed.toFormat(textFormat));
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The settings in force, and where each came from. The only reader of the environment.
+ *
+ * The environment wins over `.env`, and that over `.tidemark/local.env`, which `tidemark local up` writes. Both files
+ * are looked for in the working folder and, where it has none, in tidemark's own folder, so that a crontab line works
+ * from any folder. All settings are checked at once, completely; a setting that a command does not need may be absent.
+ */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
+import { IANAZone } from 'luxon';
+import * as v from 'valibot';
+import { SetupError } from './errors.ts';
+
+export type DatabaseName = 'source' | 'main';
+
+interface Definition {
+  readonly expects: string;
+  readonly example: string;
+  readonly fallback?: string;
+  readonly secret?: boolean;
+  readonly schema: v.GenericSchema<string, unknown>;
+}
+
+const durationUnitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Reads a duration such as `10s`, `5m` or `2h`, in milliseconds; null when it is none. */
+export function parseDuration(text: string): number | null {
+  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text.trim());
+  return match === null ? null : Number(match[1]) * durationUnitsMs[match[2] as keyof typeof durationUnitsMs];
+}
+
+const isUrl = (text: string, protocols: readonly string[]): boolean => {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return protocols.includes(url.protocol) && url.hostname !== '';
+};
+const databaseUrl = v.pipe(
+  v.string(),
+  v.check((text) => isUrl(text, ['mysql:', 'mariadb:']) && new URL(text).pathname.length > 1),
+);
+const duration = (leastMs: number) =>
+  v.pipe(
+    v.string(),
+    v.transform((text) => parseDuration(text) ?? -1),
+    v.minValue(leastMs),
+  );
+const levels = ['error', 'warn', 'info', 'debug'] as const;
+const databaseExample = 'mysql://user:password@127.0.0.1:3306/';
+const expectsDatabase = 'mysql://user:password@host:port/database';
+
+const definitions = {
+  SOURCE_DATABASE_URL: { expects: expectsDatabase, example: `${databaseExample}plus`, secret: true, schema: databaseUrl },
+  MAIN_DATABASE_URL: { expects: expectsDatabase, example: `${databaseExample}mia`, secret: true, schema: databaseUrl },
+  REDIS_URL: {
+    expects: 'redis://host:port or rediss://host:port',
+    example: 'redis://127.0.0.1:6379/0',
+    secret: true,
+    schema: v.pipe(
+      v.string(),
+      v.check((text) => isUrl(text, ['redis:', 'rediss:'])),
+    ),
+  },
+  TIDEMARK_TIMEZONE: {
+    expects: 'a zone of the tz database',
+    example: 'Asia/Shanghai',
+    fallback: 'Asia/Shanghai',
+    schema: v.pipe(
+      v.string(),
+      v.check((text) => IANAZone.isValidZone(text)),
+    ),
+  },
+  TIDEMARK_REDIS_PREFIX: { expects: 'any text', example: 'tidemark:', fallback: 'tidemark:', schema: v.string() },
+  TIDEMARK_WINDOW_ROWS: {
+    expects: 'a whole number from 1 to 10000000',
+    example: '50000',
+    fallback: '50000',
+    schema: v.pipe(v.string(), v.regex(/^\d{1,8}$/), v.transform(Number), v.minValue(1), v.maxValue(10_000_000)),
+  },
+  TIDEMARK_STALL_TIMEOUT: {
+    expects: 'a duration of 1s or more',
+    example: '60s',
+    fallback: '60s',
+    schema: duration(1000),
+  },
+  TIDEMARK_SETTLE_LAG: { expects: 'a duration of 1s or more', example: '10s', schema: duration(1000) },
+  TIDEMARK_MISSING_COLUMNS: {
+    expects: 'warn or error: what a source column is that the target lacks',
+    example: 'warn',
+    fallback: 'warn',
+    schema: v.picklist(['warn', 'error']),
+  },
+  TIDEMARK_LOG_LEVEL: {
+    expects: `one of ${levels.join(', ')}`,
+    example: 'info',
+    fallback: 'warn',
+    schema: v.picklist(levels),
+  },
+  TIDEMARK_LOG_FILE: { expects: 'a file name', example: '/var/log/tidemark.log', schema: v.pipe(v.string(), v.nonEmpty()) },
+} satisfies Record<string, Definition>;
+
+export type SettingName = keyof typeof definitions;
+const settingNames = Object.keys(definitions) as SettingName[];
+
+type Values = { [Name in SettingName]: v.InferOutput<(typeof definitions)[Name]['schema']> | undefined };
+type Origin = 'environment' | '.env' | '.tidemark/local.env' | 'default' | 'unset';
+
+/** A setting as `tidemark config` shows it: secrets masked. */
+export interface SettingShown {
+  readonly name: SettingName;
+  readonly value: string | null;
+  readonly from: Origin;
+  readonly file: string | null;
+}
+
+interface Layer {
+  readonly from: Origin;
+  readonly file: string | null;
+  readonly values: Record<string, string | undefined>;
+}
+
+/** tidemark's own folder: the one that holds package.json, above both src/platform and dist. */
+export const ownFolder: string = (() => {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  for (;;) {
+    try {
+      readFileSync(join(folder, 'package.json'));
+      return folder;
+    } catch {
+      const parent = dirname(folder);
+      if (parent === folder) return process.cwd();
+      folder = parent;
+    }
+  }
+})();
+
+export function ownVersion(): string {
+  return (JSON.parse(readFileSync(join(ownFolder, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+function fileLayer(from: Origin, path: string, folders: readonly string[]): Layer | null {
+  for (const folder of folders) {
+    const file = join(folder, path);
+    try {
+      return { from, file, values: parseEnv(readFileSync(file, 'utf8')) };
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') {
+        throw new SetupError(`cannot read the settings in ${file}: ${(error as Error).message}`);
+      }
+    }
+  }
+  return null;
+}
+
+const maskSecrets = (text: string): string => text.replace(/(:\/\/[^/@]*?):[^/]*@/, '$1:****@');
+
+export class Config {
+  readonly shown: readonly SettingShown[];
+  readonly #values: Partial<Record<SettingName, unknown>>;
+
+  private constructor(shown: readonly SettingShown[], values: Partial<Record<SettingName, unknown>>) {
+    this.shown = shown;
+    this.#values = values;
+  }
+
+  /**
+   * Reads and checks every setting.
+   *
+   * @throws SetupError naming every malformed setting, what was expected and an example of each
+   */
+  static read(options: { environment?: NodeJS.ProcessEnv; workingFolder?: string } = {}): Config {
+    const folders = [options.workingFolder ?? process.cwd(), ownFolder];
+    const layers = [
+      { from: 'environment', file: null, values: options.environment ?? process.env } satisfies Layer,
+      fileLayer('.env', '.env', folders),
+      fileLayer('.tidemark/local.env', '.tidemark/local.env', folders),
+    ].filter((layer) => layer !== null);
+    const shown: SettingShown[] = [];
+    const values: Partial<Record<SettingName, unknown>> = {};
+    const mistakes: string[] = [];
+    for (const name of settingNames) {
+      const definition: Definition = definitions[name];
+      const layer = layers.find((candidate) => (candidate.values[name] ?? '') !== '');
+      const text = layer?.values[name] ?? definition.fallback;
+      const from = layer?.from ?? (definition.fallback === undefined ? 'unset' : 'default');
+      const value = definition.secret === true && text !== undefined ? maskSecrets(text) : text;
+      shown.push({ name, value: value ?? null, from, file: layer?.file ?? null });
+      if (text === undefined) continue;
+      const parsed = v.safeParse(definition.schema, text);
+      if (parsed.success) values[name] = parsed.output;
+      else mistakes.push(`${name} (${layer?.file ?? from}) is "${value}": expected ${definition.expects}, such as ${definition.example}`);
+    }
+    if (mistakes.length > 0) throw new SetupError(mistakes.join('; '), 'tidemark config');
+    return new Config(shown, values);
+  }
+
+  get<Name extends SettingName>(name: Name): Values[Name] {
+    return this.#values[name] as Values[Name];
+  }
+
+  /**
+   * A setting that the command cannot do without.
+   *
+   * @throws SetupError when it is missing
+   */
+  need<Name extends SettingName>(name: Name): NonNullable<Values[Name]> {
+    const value = this.get(name);
+    if (value === undefined) {
+      const { expects, example } = definitions[name];
+      throw new SetupError(
+        `${name} is missing: expected ${expects}, such as ${example}`,
+        `set it in the environment or in .env; \`tidemark local up\` starts private servers to try with`,
+      );
+    }
+    return value as NonNullable<Values[Name]>;
+  }
+
+  /** The file of `tidemark local up`, when a setting in force came from it. */
+  get privateServersFile(): string | null {
+    return this.shown.find((setting) => setting.from === '.tidemark/local.env')?.file ?? null;
+  }
+}
+
+export const databaseSettings: Record<DatabaseName, SettingName> = {
+  source: 'SOURCE_DATABASE_URL',
+  main: 'MAIN_DATABASE_URL',
+};

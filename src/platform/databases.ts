@@ -1,0 +1,23 @@
+/** The databases of the settings. Nothing connects before it is asked for: a job opens only what it uses. */
+import { type Config, databaseSettings, type DatabaseName } from './config.ts';
+import { Session } from './mysql.ts';
+import { RedisCopy } from './redis.ts';
+
+export class Databases {
+  readonly #config: Config;
+
+  constructor(config: Config) {
+    this.#config = config;
+  }
+
+  /** A new connection, the caller's to close. */
+  open(name: DatabaseName): Promise<Session> {
+    const setting = databaseSettings[name];
+    const stallTimeoutMs = this.#config.need('TIDEMARK_STALL_TIMEOUT');
+    return Session.open({ url: this.#config.need(setting) as string, label: name, setting, stallTimeoutMs });
+  }
+
+  async redis(): Promise<RedisCopy> {
+    return RedisCopy.open(this.#config.need('REDIS_URL') as string);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * One connection to MySQL or MariaDB, set up so that nothing is changed on the way.
+ *
+ * Promises: BIGINT and DECIMAL arrive as exact strings, DATETIME as the text that is stored; the session runs in UTC,
+ * strict, READ COMMITTED, with bounded waits for locks, statements and the network; a session that goes silent longer
+ * than the stall timeout is ended by the server, and its locks and its transaction with it. A statement that outlives
+ * its limit costs the connection: a socket that hangs half open would otherwise hang for ever.
+ *
+ * There is no pool on purpose: a named lock and the transaction it guards belong to one connection.
+ */
+import type { Connection, ConnectionOptions } from 'mysql2/promise';
+import { SetupError, UnavailableError } from './errors.ts';
+import { errorNumber, failureOf } from './mysql-errors.ts';
+
+export type Parameter = string | number | null | readonly (string | number)[] | readonly (readonly (string | number | null)[])[];
+export type Cell = string | number | null;
+
+export interface Reader {
+  /** Rows as objects. */
+  rows<Row extends object = Record<string, Cell>>(sql: string, parameters?: readonly Parameter[]): Promise<Row[]>;
+  /** Rows as arrays, for the many. */
+  tuples(sql: string, parameters?: readonly Parameter[]): Promise<Cell[][]>;
+}
+
+export interface Written {
+  /** Rows inserted, plus twice the rows changed by ON DUPLICATE KEY UPDATE; rows found unchanged do not count. */
+  readonly affected: number;
+  readonly insertId: number;
+}
+
+export interface ServerFacts {
+  readonly version: string;
+  readonly isMariadb: boolean;
+  readonly maxPacketBytes: number;
+  readonly connectionId: number;
+}
+
+export interface SessionOptions {
+  readonly url: string;
+  /** What people call this database: `source`, `main`. */
+  readonly label: string;
+  /** The setting that holds the address, for messages. */
+  readonly setting: string;
+  readonly stallTimeoutMs: number;
+}
+
+const statementLimitMs = 300_000;
+const lockWaitSeconds = 20;
+
+/** NO_AUTO_VALUE_ON_ZERO: an id 0 is copied as 0. Zero dates are copied, too: there is no NO_ZERO_DATE here. */
+const sqlMode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO';
+
+function connectionOptions(url: URL): ConnectionOptions {
+  const ssl = url.searchParams.get('ssl');
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 3306 : Number(url.port),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    database: decodeURIComponent(url.pathname.slice(1)),
+    charset: 'utf8mb4',
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    dateStrings: true,
+    timezone: 'Z',
+    flags: ['-FOUND_ROWS'],
+    connectTimeout: 10_000,
+    enableKeepAlive: true,
+    ...(ssl === null || ssl === 'false' ? {} : { ssl: { rejectUnauthorized: ssl !== 'skip-verify' } }),
+  };
+}
+
+function explainConnectFailure(error: unknown, options: SessionOptions): unknown {
+  const url = new URL(options.url);
+  const place = `${options.label} database ${url.pathname.slice(1)} at ${url.host}`;
+  const reason = (error as Error).message || (error as NodeJS.ErrnoException).code || String(error);
+  if (failureOf(error) === 'setup') {
+    return new SetupError(`the ${place} refuses us: ${reason}`, `check ${options.setting}: tidemark config`, error);
+  }
+  if (failureOf(error) === 'connection' || [1040, 1129, 1130, 1203].includes(errorNumber(error))) {
+    return new UnavailableError(`the ${place} cannot be reached: ${reason}`, `check ${options.setting}: tidemark config`, error);
+  }
+  return error;
+}
+
+export class Session implements Reader {
+  readonly database: string;
+  readonly user: string;
+  readonly facts: ServerFacts;
+  readonly #connection: Connection;
+  #warmer: NodeJS.Timeout | undefined;
+  #lost = false;
+
+  private constructor(connection: Connection, database: string, user: string, facts: ServerFacts) {
+    this.#connection = connection;
+    this.database = database;
+    this.user = user;
+    this.facts = facts;
+    connection.on('error', () => this.destroy());
+  }
+
+  /**
+   * Connects and prepares the session.
+   *
+   * @throws UnavailableError when the server does not answer, SetupError when it refuses the account or the database
+   */
+  static async open(options: SessionOptions): Promise<Session> {
+    const { createConnection } = (await import('mysql2/promise')).default; // as a bundled CommonJS module it has no named exports
+    const settings = connectionOptions(new URL(options.url));
+    let connection: Connection | undefined;
+    try {
+      connection = await createConnection(settings);
+      const [[row]] = (await connection.query('SELECT VERSION() version, @@max_allowed_packet packet, CONNECTION_ID() id')) as unknown as [
+        [{ version: string; packet: string | number; id: string | number }],
+      ];
+      const facts = {
+        version: row.version,
+        isMariadb: /mariadb/i.test(row.version),
+        maxPacketBytes: Number(row.packet),
+        connectionId: Number(row.id),
+      };
+      const seconds = Math.max(1, Math.round(options.stallTimeoutMs / 1000));
+      const limit = facts.isMariadb ? `max_statement_time=${statementLimitMs / 1000}` : `max_execution_time=${statementLimitMs}`;
+      await connection.query(
+        `SET SESSION time_zone='+00:00', sql_mode='${sqlMode}', autocommit=1, wait_timeout=${seconds}, interactive_timeout=${seconds},` +
+          ` net_read_timeout=${seconds}, net_write_timeout=${seconds}, lock_wait_timeout=${lockWaitSeconds}, innodb_lock_wait_timeout=${lockWaitSeconds}, ${limit}`,
+      );
+      await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+      return new Session(connection, String(settings.database), String(settings.user), facts);
+    } catch (error) {
+      connection?.destroy();
+      throw explainConnectFailure(error, options);
+    }
+  }
+
+  /** Whether the connection is known to be gone. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  async rows<Row extends object = Record<string, Cell>>(sql: string, parameters: readonly Parameter[] = []): Promise<Row[]> {
+    return (await this.#query({ sql }, parameters)) as Row[];
+  }
+
+  async tuples(sql: string, parameters: readonly Parameter[] = []): Promise<Cell[][]> {
+    return (await this.#query({ sql, rowsAsArray: true }, parameters)) as Cell[][];
+  }
+
+  async write(sql: string, parameters: readonly Parameter[] = []): Promise<Written> {
+    const header = (await this.#query({ sql }, parameters)) as { affectedRows?: number; insertId?: number };
+    return { affected: header.affectedRows ?? 0, insertId: header.insertId ?? 0 };
+  }
+
+  async #query(query: { sql: string; rowsAsArray?: boolean }, parameters: readonly Parameter[]): Promise<unknown> {
+    if (this.#lost) throw Object.assign(new Error('the connection was lost'), { code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
+    try {
+      // Without parameters the driver need not look for their places, which takes long in a statement of a megabyte.
+      const values = parameters.length === 0 ? {} : { values: parameters as unknown[] };
+      const [result] = await this.#connection.query({ ...query, ...values, timeout: statementLimitMs + 30_000 });
+      return result;
+    } catch (error) {
+      if (failureOf(error) === 'connection') this.destroy();
+      throw error;
+    }
+  }
+
+  /** Sends a word now and then, so that the server's idle limit strikes only a process that has stopped. */
+  keepWarm(everyMs: number): void {
+    this.#warmer ??= setInterval(() => {
+      this.write('DO 0').catch(() => undefined); // a lost connection is reported by the next statement that matters
+    }, everyMs).unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#warmer);
+    if (this.#lost) return;
+    this.#lost = true;
+    await this.#connection.end().catch(() => this.#connection.destroy());
+  }
+
+  /** Drops the connection without a word; the server rolls back and releases what it held. */
+  destroy(): void {
+    clearInterval(this.#warmer);
+    this.#lost = true;
+    this.#connection.destroy();
+  }
+}
+
+/** A name as an SQL identifier. */
+export function identifier(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``;
+}

@@ -1,0 +1,66 @@
+/**
+ * Redis, where people and other systems look the checkpoints up.
+ *
+ * Nothing here is the truth, so nothing here may hold a run up: every call has a short limit, none is queued or sent
+ * twice by the driver, and a caller is expected to go on without an answer.
+ */
+import type { Redis } from 'ioredis';
+
+const limitMs = 2000;
+
+/** Puts a value unless a later one is there; answers what was there. Texts of fixed width compare as times do. */
+const putLatestScript = `
+local current = redis.call('GET', KEYS[1])
+if current == false or not string.match(current, ARGV[2]) or current < ARGV[1] then redis.call('SET', KEYS[1], ARGV[1]) end
+return current`;
+
+/** Replaces a value only where it still is what was seen. */
+const replaceScript = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end
+return 0`;
+
+export class RedisCopy {
+  readonly #redis: Redis;
+
+  private constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** Begins to connect; the first call waits for it. */
+  static async open(url: string): Promise<RedisCopy> {
+    const { Redis: Client } = (await import('ioredis')).default; // as a bundled CommonJS module it has no named exports
+    const redis = new Client(url, {
+      lazyConnect: true,
+      connectTimeout: limitMs,
+      commandTimeout: limitMs,
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      retryStrategy: () => null,
+    });
+    redis.on('error', () => undefined); // every call reports its own failure
+    await redis.connect();
+    return new RedisCopy(redis);
+  }
+
+  get(key: string): Promise<string | null> {
+    return this.#redis.get(key);
+  }
+
+  async set(key: string, value: string): Promise<void> {
+    await this.#redis.set(key, value);
+  }
+
+  /** @returns what was there before */
+  async putLatest(key: string, value: string, luaPattern: string): Promise<string | null> {
+    return (await this.#redis.eval(putLatestScript, 1, key, value, luaPattern)) as string | null;
+  }
+
+  async replace(key: string, seen: string, value: string): Promise<boolean> {
+    return (await this.#redis.eval(replaceScript, 1, key, seen, value)) === 1;
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+  }
+}
