@@ -28,7 +28,8 @@ export class Zone {
 
   /** The text of a DATETIME column for this instant: `2026-11-20 10:00:00`. */
   text(instant: Instant): string {
-    return this.#at(instant).toFormat(textFormat);
+    const local = new Date(instant + this.#zone.offset(instant) * 60_000);
+    return local.toISOString().slice(0, 19).replace('T', ' ');
   }
 
   /** For people and --json: `2026-11-20T10:00:00+08:00`. */

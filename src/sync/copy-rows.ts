@@ -75,19 +75,35 @@ const digest = (text: string) => `MD5(${text})`;
 /** The same order in every writer keeps them from deadlocking; which order does not matter. */
 const byKey = (a: Row, b: Row) => a.key.length - b.key.length || (a.key < b.key ? -1 : 1);
 
-export async function copyRows(run: CopyRun): Promise<{ read: number; inserted: number; updated: number; unchanged: number; deadLetters: number }> {
+interface Counts {
+  read: number;
+  inserted: number;
+  updated: number;
+  unchanged: number;
+  deadLetters: number;
+}
+
+/** What is carried from page to page. */
+interface Progress {
+  readonly counts: Counts;
+  readonly refused: Refused[];
+  /** The last page was new from end to end: the next may well be, and is tried without a look at the target. */
+  expectNew: boolean;
+}
+
+export async function copyRows(run: CopyRun): Promise<Counts> {
   const counts = { read: 0, inserted: 0, updated: 0, unchanged: 0, deadLetters: 0 };
-  const refused: Refused[] = [];
-  const expressions = expressionsOf(run);
-  for await (const page of run.source.pages(expressions)) {
-    await copyPage(run, page.map(toRow).sort(byKey), counts, refused);
+  const progress: Progress = { counts, refused: [], expectNew: false };
+  const { refused } = progress;
+  for await (const page of run.source.pages(expressionsOf(run))) {
+    counts.read += page.length;
+    await copyPage(run, page.map(toRow).sort(byKey), progress);
     run.progress(page.length);
   }
   // A row may have been refused because of one that came after it: whoever had its unique value has given it up by now.
-  for (let again = refused.splice(0); again.length > 0; ) {
-    await copyPage(run, again.map(({ row }) => row), counts, refused, true);
+  for (let again = refused.splice(0); again.length > 0; again = refused.splice(0)) {
+    await copyKnownPage(run, again.map(({ row }) => row), progress);
     if (refused.length === again.length) break;
-    again = refused.splice(0);
   }
   for (const { row, error } of refused) {
     counts.deadLetters += 1;
@@ -104,21 +120,48 @@ function toRow({ key, time, values: [text, hash, ...observed] }: SourceRow): Row
   return { key, time, text: text ?? null, digest: hash ?? '', observed };
 }
 
-async function copyPage(run: CopyRun, rows: readonly Row[], counts: Omit<Awaited<ReturnType<typeof copyRows>>, never>, refused: Refused[], again = false): Promise<void> {
-  if (!again) counts.read += rows.length;
+async function copyPage(run: CopyRun, rows: readonly Row[], progress: Progress): Promise<void> {
+  const rest = progress.expectNew && !run.target.dryRun ? await insertNew(run, rows, progress) : rows;
+  if (rest.length === 0) return;
+  const before = { ...progress.counts };
+  const refusedBefore = progress.refused.length;
+  await copyKnownPage(run, rest, progress);
+  progress.expectNew = progress.counts.inserted - before.inserted === rest.length;
+  const refusedNow = progress.refused.length - refusedBefore;
+  if (refusedNow === rest.length && refusedNow >= refusalsMax) throw refusesAll(run, progress.refused.at(-1)?.error);
+}
+
+/** Inserts rows that are believed to be new; answers those from the first one on that is not, or is refused. */
+async function insertNew(run: CopyRun, rows: readonly Row[], progress: Progress): Promise<readonly Row[]> {
+  let done = 0;
+  for (const batch of batches(rows, statementBytes)) {
+    try {
+      if (batch.some((row) => row.text === null)) break;
+      await run.target.write(`${run.plan.insert}${batch.map((row) => row.text).join(',')}`);
+    } catch (error) {
+      if (failureOf(error) !== 'row') throw error;
+      break;
+    }
+    done += batch.length;
+  }
+  progress.counts.inserted += done;
+  progress.expectNew = done === rows.length;
+  if (done > 0) await run.written(rows.slice(0, done).map((row) => ({ before: null, after: row.observed })));
+  return rows.slice(done);
+}
+
+/** Copies rows after a look at what the target holds of them. */
+async function copyKnownPage(run: CopyRun, rows: readonly Row[], { counts, refused }: Progress): Promise<void> {
   const known = await lookUp(run, rows);
   const wanted = await withoutStale(run, rows, known);
   const fresh = wanted.filter((row) => !known.has(row.key));
   const changed = wanted.filter((row) => known.has(row.key) && known.get(row.key)?.digest !== row.digest);
-  const inserts = await write(run, fresh, '', refused);
-  const updates = await write(run, changed, run.plan.onDuplicate, refused);
-  counts.inserted += inserts.accepted.length;
-  counts.updated += updates.accepted.length;
+  const inserted = await write(run, fresh, '', refused);
+  const updated = await write(run, changed, run.plan.onDuplicate, refused);
+  counts.inserted += inserted.length;
+  counts.updated += updated.length;
   counts.unchanged += rows.length - fresh.length - changed.length;
-  if (!again && rows.length >= refusalsMax && inserts.accepted.length + updates.accepted.length === 0 && refused.length >= rows.length) {
-    throw refusesAll(run, refused.at(-1)?.error);
-  }
-  const images = [...inserts.accepted, ...updates.accepted].map((row) => ({ before: known.get(row.key)?.observed ?? null, after: row.observed }));
+  const images = [...inserted, ...updated].map((row) => ({ before: known.get(row.key)?.observed ?? null, after: row.observed }));
   if (images.length > 0) await run.written(images);
 }
 
@@ -152,10 +195,10 @@ async function withoutStale(run: CopyRun, rows: readonly Row[], known: ReadonlyM
 }
 
 /** Writes rows in statements of bounded size; what the target refuses is found by halving. */
-async function write(run: CopyRun, rows: readonly Row[], onDuplicate: string, refused: Refused[]): Promise<{ accepted: Row[] }> {
+async function write(run: CopyRun, rows: readonly Row[], onDuplicate: string, refused: Refused[]): Promise<Row[]> {
   const accepted: Row[] = [];
   for (const batch of batches(rows, statementBytes)) await writeBatch(run, batch, onDuplicate, accepted, refused);
-  return { accepted };
+  return accepted;
 }
 
 async function writeBatch(run: CopyRun, rows: readonly Row[], onDuplicate: string, accepted: Row[], refused: Refused[]): Promise<void> {
