@@ -1,4 +1,12 @@
-import { drain, forgetEntries, hasPending, lastUserOf, oldestHour, recompute, type Tally } from '../src/commission/income.ts';
+import {
+  drain,
+  forgetEntries,
+  hasPending,
+  lastUserOf,
+  oldestHour,
+  recompute,
+  type Tally,
+} from '../src/commission/income.ts';
 import { defineJob, type FollowingContext, type Part } from '../src/engine/job.ts';
 
 /** Each user's effective commission by the hour, and in total; follows all ten shards of the commission log. */
@@ -42,9 +50,11 @@ async function applyAll(context: FollowingContext): Promise<Part> {
   const upTo = await lastUserOf(target, after, rowLimit);
   const { tally, differences, wrongTotals } = await recompute(target, { ...hours, after, upTo });
   for (const { user, hour, was, is, pending } of differences) {
-    if (!first && !pending) finding({ what: `income of user ${user} in the hour ${hour}`, was: inWords(was), is: inWords(is) });
+    if (!first && !pending)
+      finding({ what: `income of user ${user} in the hour ${hour}`, was: inWords(was), is: inWords(is) });
   }
-  for (const { user, was, is } of wrongTotals) finding({ what: `total income of user ${user}`, was: inWords(was), is: inWords(is) });
+  for (const { user, was, is } of wrongTotals)
+    finding({ what: `total income of user ${user}`, was: inWords(was), is: inWords(is) });
   progress(tally.read);
   return partOf(tally, upTo);
 }

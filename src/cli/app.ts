@@ -31,7 +31,8 @@ export function openSurroundings({ quiet = false } = {}): Surroundings {
   const config = Config.read();
   const databases = new Databases(config);
   const file = config.privateServersFile;
-  if (file !== null && (!quiet || process.stderr.isTTY)) process.stderr.write(`tidemark: using the private servers of ${file}\n`);
+  if (file !== null && (!quiet || process.stderr.isTTY))
+    process.stderr.write(`tidemark: using the private servers of ${file}\n`);
   return {
     config,
     databases,
@@ -41,7 +42,11 @@ export function openSurroundings({ quiet = false } = {}): Surroundings {
 }
 
 /** Runs `work` with a connection to a job's target, and closes it. */
-export async function withSession<Result>({ databases }: Surroundings, name: 'main' | 'source', work: (session: Session) => Promise<Result>): Promise<Result> {
+export async function withSession<Result>(
+  { databases }: Surroundings,
+  name: 'main' | 'source',
+  work: (session: Session) => Promise<Result>,
+): Promise<Result> {
   const session = await databases.open(name);
   try {
     return await work(session);
@@ -54,7 +59,13 @@ export async function withSession<Result>({ databases }: Surroundings, name: 'ma
 export function findJob({ jobs }: App, name: string): Job {
   const job = jobs.find((candidate) => candidate.name === name);
   if (job !== undefined) return job;
-  throw new UsageError(`there is no job "${name}"${didYouMean(name, jobs.map((candidate) => candidate.name))}`, 'tidemark list');
+  throw new UsageError(
+    `there is no job "${name}"${didYouMean(
+      name,
+      jobs.map((candidate) => candidate.name),
+    )}`,
+    'tidemark list',
+  );
 }
 
 /** The jobs a command is about: the one named, or all. */
@@ -75,11 +86,16 @@ export function findShards(job: Job, asked: readonly string[]): readonly string[
 
 function didYouMean(name: string, known: readonly string[]): string {
   const [nearest] = [...known].sort((a, b) => distance(name, a) - distance(name, b));
-  return nearest !== undefined && distance(name, nearest) <= Math.max(3, nearest.length / 2) ? `; did you mean ${nearest}?` : '';
+  return nearest !== undefined && distance(name, nearest) <= Math.max(3, nearest.length / 2)
+    ? `; did you mean ${nearest}?`
+    : '';
 }
 
 export function parseTime(zone: Zone, option: string, text: string): number {
   const instant = zone.parse(text);
-  if (instant === null) throw new UsageError(`${option} "${text}" is no time: expected ISO 8601, such as 2026-11-20T10:00:00 (in ${zone.name}) or 2026-11-20T10:00:00+08:00`);
+  if (instant === null)
+    throw new UsageError(
+      `${option} "${text}" is no time: expected ISO 8601, such as 2026-11-20T10:00:00 (in ${zone.name}) or 2026-11-20T10:00:00+08:00`,
+    );
   return instant;
 }

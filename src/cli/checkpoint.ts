@@ -10,39 +10,82 @@ import { type App, findJob, findShards, openSurroundings, parseTime, type Surrou
 import { confirm } from './confirm.ts';
 import { print, printJson, printTable } from './output.ts';
 
-export async function checkpoint(app: App, jobName: string, shard: string | undefined, options: { set?: string; yes?: true; json?: true }): Promise<number> {
+export async function checkpoint(
+  app: App,
+  jobName: string,
+  shard: string | undefined,
+  options: { set?: string; yes?: true; json?: true },
+): Promise<number> {
   const job = findJob(app, jobName);
   const names = findShards(job, shard === undefined ? [] : [shard]).map((one) => ({ job: job.name, shard: one }));
   const surroundings = openSurroundings();
   try {
-    return await withSession(surroundings, 'main', (session) => (options.set === undefined ? show(names, surroundings, session, options) : set(names, options.set, surroundings, session, options)));
+    return await withSession(surroundings, 'main', (session) =>
+      options.set === undefined
+        ? show(names, surroundings, session, options)
+        : set(names, options.set, surroundings, session, options),
+    );
   } finally {
     await surroundings.copies.close();
   }
 }
 
-async function show(names: readonly ShardName[], { zone, copies }: Surroundings, session: Session, options: { json?: true }): Promise<number> {
+async function show(
+  names: readonly ShardName[],
+  { zone, copies }: Surroundings,
+  session: Session,
+  options: { json?: true },
+): Promise<number> {
   const lines = [];
   for (const name of names) {
     const at = await readCheckpoint(session, name, zone);
-    lines.push({ job: name.job, shard: name.shard || null, checkpoint: at === null ? null : zone.iso(at), redis: (await copies.look(name, at)).state });
+    lines.push({
+      job: name.job,
+      shard: name.shard || null,
+      checkpoint: at === null ? null : zone.iso(at),
+      redis: (await copies.look(name, at)).state,
+    });
   }
   if (options.json) printJson(lines);
-  else await printTable(['JOB', 'SHARD', 'CHECKPOINT', 'REDIS'], lines.map((line) => [line.job, line.shard ?? '-', line.checkpoint ?? 'never ran', line.redis]));
+  else
+    await printTable(
+      ['JOB', 'SHARD', 'CHECKPOINT', 'REDIS'],
+      lines.map((line) => [line.job, line.shard ?? '-', line.checkpoint ?? 'never ran', line.redis]),
+    );
   return exitCodes.done;
 }
 
-async function set(names: readonly ShardName[], text: string, { zone, copies }: Surroundings, session: Session, options: { yes?: true; json?: true }): Promise<number> {
+async function set(
+  names: readonly ShardName[],
+  text: string,
+  { zone, copies }: Surroundings,
+  session: Session,
+  options: { yes?: true; json?: true },
+): Promise<number> {
   const to = parseTime(zone, '--set', text);
-  if (zone.border(to) !== to) throw new UsageError(`--set ${text} is not a whole second outside of a repeated hour`, `--set ${zone.iso(zone.border(to))}`);
-  if (to > systemClock.now()) throw new UsageError(`--set ${zone.iso(to)} lies in the future: rows stamped until then would be left out`, 'name the end of what is applied already');
+  if (zone.border(to) !== to)
+    throw new UsageError(
+      `--set ${text} is not a whole second outside of a repeated hour`,
+      `--set ${zone.iso(zone.border(to))}`,
+    );
+  if (to > systemClock.now())
+    throw new UsageError(
+      `--set ${zone.iso(to)} lies in the future: rows stamped until then would be left out`,
+      'name the end of what is applied already',
+    );
   const from = await Promise.all(names.map((name) => readCheckpoint(session, name, zone)));
-  const question = names.map((name, index) => `${titleOf(name)}: ${describeMove(from[index] ?? null, to, zone.iso)}`).join('\n');
+  const question = names
+    .map((name, index) => `${titleOf(name)}: ${describeMove(from[index] ?? null, to, zone.iso)}`)
+    .join('\n');
   if (options.yes !== true && !(await confirm(question))) return exitCodes.done;
   for (const name of names) {
     // The lock is taken like a run's, so that no run is under way meanwhile; it falls with the connection.
     if (!(await acquireLock(session, lockName(session.database, name.job, name.shard), 0))) {
-      throw new TidemarkError(`${titleOf(name)}: a run is under way; its checkpoint was not set`, exitCodes.locked, `try again when it has ended: tidemark status ${name.job}`);
+      throw new TidemarkError(
+        `${titleOf(name)}: a run is under way; its checkpoint was not set`,
+        exitCodes.locked,
+        `try again when it has ended: tidemark status ${name.job}`,
+      );
     }
     await setCheckpoint(session, name, { to, runId: uuid(), now: systemClock.now() }, zone);
     await copies.overwrite(name, to);
@@ -53,6 +96,7 @@ async function set(names: readonly ShardName[], text: string, { zone, copies }: 
 
 function describeMove(from: number | null, to: number, iso: (instant: number) => string): string {
   if (from === null) return `the first run will begin at ${iso(to)}; what lies before counts as applied`;
-  if (to > from) return `from ${iso(from)} on to ${iso(to)}; what lies between is left out, and verify will report it as a gap`;
+  if (to > from)
+    return `from ${iso(from)} on to ${iso(to)}; what lies between is left out, and verify will report it as a gap`;
   return `back from ${iso(from)} to ${iso(to)}; what lies between is applied again`;
 }

@@ -10,21 +10,40 @@ import { run } from './run.ts';
 
 const lettersMax = 1000;
 
-export async function list(app: App, jobName: string | undefined, options: { all?: true; json?: true }): Promise<number> {
+export async function list(
+  app: App,
+  jobName: string | undefined,
+  options: { all?: true; json?: true },
+): Promise<number> {
   if (jobName !== undefined) findJob(app, jobName);
   const surroundings = openSurroundings();
   const { zone } = surroundings;
-  const filter = { limit: lettersMax, ...(jobName === undefined ? {} : { job: jobName }), ...(options.all ? {} : { state: 'open' as const }) };
+  const filter = {
+    limit: lettersMax,
+    ...(jobName === undefined ? {} : { job: jobName }),
+    ...(options.all ? {} : { state: 'open' as const }),
+  };
   const letters = await withSession(surroundings, 'main', (session) => findLetters(session, filter, zone));
   if (options.json) printJson(letters.map((letter) => asJson(letter, zone)));
   else if (letters.length === 0) print('no dead letters');
   else {
     await printTable(
       ['ID', 'JOB', 'SHARD', 'KEY', 'STATE', 'TRIES', 'SINCE', 'REASON'],
-      letters.map((letter) => [String(letter.id), letter.job, letter.shard || '-', letter.key, letter.state, String(letter.attempts), letter.firstAt === null ? '-' : zone.text(letter.firstAt), letter.reason.slice(0, 70)]),
+      letters.map((letter) => [
+        String(letter.id),
+        letter.job,
+        letter.shard || '-',
+        letter.key,
+        letter.state,
+        String(letter.attempts),
+        letter.firstAt === null ? '-' : zone.text(letter.firstAt),
+        letter.reason.slice(0, 70),
+      ]),
     );
     if (letters.length === lettersMax) print(`only the first ${lettersMax} are shown`);
-    print(`\nNext: tidemark dead-letters show ${letters[0]?.id}; when the cause is mended, tidemark dead-letters retry`);
+    print(
+      `\nNext: tidemark dead-letters show ${letters[0]?.id}; when the cause is mended, tidemark dead-letters retry`,
+    );
   }
   return exitCodes.done;
 }
@@ -36,7 +55,8 @@ export async function show(app: App, which: string, options: { json?: true }): P
   const { zone } = surroundings;
   const filter = byId ? { id: Number(which), limit: 1 } : { job: which, state: 'open' as const, limit: lettersMax };
   const letters = await withSession(surroundings, 'main', (session) => findLetters(session, filter, zone));
-  if (byId && letters.length === 0) throw new UsageError(`there is no dead letter ${which}`, 'tidemark dead-letters list --all');
+  if (byId && letters.length === 0)
+    throw new UsageError(`there is no dead letter ${which}`, 'tidemark dead-letters list --all');
   if (options.json) printJson(letters.map((letter) => asJson(letter, zone)));
   else for (const letter of letters) printLetter(letter, zone);
   return exitCodes.done;
@@ -45,25 +65,46 @@ export async function show(app: App, which: string, options: { json?: true }): P
 export async function retryLetters(app: App, jobName: string | undefined, options: { json?: true }): Promise<number> {
   const jobs = chosenJobs(app, jobName);
   const surroundings = openSurroundings();
-  const names = new Set((await withSession(surroundings, 'main', (session) => findLetters(session, { state: 'open', limit: lettersMax }, surroundings.zone))).map(({ job }) => job));
+  const names = new Set(
+    (
+      await withSession(surroundings, 'main', (session) =>
+        findLetters(session, { state: 'open', limit: lettersMax }, surroundings.zone),
+      )
+    ).map(({ job }) => job),
+  );
   const concerned = jobs.filter((job) => names.has(job.name) && shardNames(job).length > 0);
   if (concerned.length === 0 && !options.json) print('no open dead letters');
   let code: number = exitCodes.done;
   for (const job of concerned) {
-    code = Math.max(code, await run(app, job.name, [], { repair: true, concurrency: 4, ifLocked: 'wait', timeout: 600_000, ...options }));
-    if (!options.json && code === exitCodes.done) print(`${job.name}: no dead letters left at ${surroundings.zone.text(systemClock.now())}`);
+    code = Math.max(
+      code,
+      await run(app, job.name, [], { repair: true, concurrency: 4, ifLocked: 'wait', timeout: 600_000, ...options }),
+    );
+    if (!options.json && code === exitCodes.done)
+      print(`${job.name}: no dead letters left at ${surroundings.zone.text(systemClock.now())}`);
   }
   return code;
 }
 
 function printLetter(letter: DeadLetter, zone: Zone): void {
-  print(`dead letter ${letter.id} of ${letter.job}${letter.shard === '' ? '' : ` ${letter.shard}`}: ${letter.state}, ${letter.attempts} tries, last ${letter.lastAt === null ? '-' : zone.iso(letter.lastAt)}`);
+  print(
+    `dead letter ${letter.id} of ${letter.job}${letter.shard === '' ? '' : ` ${letter.shard}`}: ${letter.state}, ${letter.attempts} tries, last ${letter.lastAt === null ? '-' : zone.iso(letter.lastAt)}`,
+  );
   print(`  reason: ${letter.reason}`);
   if (letter.resolution !== null) print(`  ${letter.state}: ${letter.resolution}`);
-  for (const [column, value] of Object.entries(letter.content)) print(`  ${column} = ${value === null ? 'NULL' : JSON.stringify(value)}`);
-  if (letter.state === 'open') print(`  Next: mend the cause, then tidemark run ${letter.job}${letter.shard === '' ? '' : ` ${letter.shard}`} --repair`);
+  for (const [column, value] of Object.entries(letter.content))
+    print(`  ${column} = ${value === null ? 'NULL' : JSON.stringify(value)}`);
+  if (letter.state === 'open')
+    print(
+      `  Next: mend the cause, then tidemark run ${letter.job}${letter.shard === '' ? '' : ` ${letter.shard}`} --repair`,
+    );
 }
 
 function asJson({ shard, firstAt, lastAt, ...letter }: DeadLetter, zone: Zone) {
-  return { ...letter, shard: shard || null, firstAt: firstAt === null ? null : zone.iso(firstAt), lastAt: lastAt === null ? null : zone.iso(lastAt) };
+  return {
+    ...letter,
+    shard: shard || null,
+    firstAt: firstAt === null ? null : zone.iso(firstAt),
+    lastAt: lastAt === null ? null : zone.iso(lastAt),
+  };
 }

@@ -5,7 +5,11 @@ import type { Setting } from '../engine/runner.ts';
 import type { Log } from '../platform/log.ts';
 import type { App, Surroundings } from './app.ts';
 
-export function engineSetting(app: App, surroundings: Surroundings, more: { halt: Halt; log: Log; progress: Setting['progress'] }): Setting {
+export function engineSetting(
+  app: App,
+  surroundings: Surroundings,
+  more: { halt: Halt; log: Log; progress: Setting['progress'] },
+): Setting {
   const { config, databases, zone, copies } = surroundings;
   return {
     ...more,

@@ -6,7 +6,11 @@ import { exitCodes } from '../platform/errors.ts';
 const finishMs = 5000;
 
 /** @returns the halt, the exit code that a signal asks for, and how to stop listening */
-export function watchHalt(timeoutMs: number | undefined): { halt: Halt; exitCode: () => number | null; done: () => void } {
+export function watchHalt(timeoutMs: number | undefined): {
+  halt: Halt;
+  exitCode: () => number | null;
+  done: () => void;
+} {
   const soon = new AbortController();
   const now = new AbortController();
   const timers: NodeJS.Timeout[] = [];

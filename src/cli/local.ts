@@ -10,7 +10,10 @@ export const local = {
   async up(options: { json?: true }): Promise<number> {
     const servers = await up(folder(), { say });
     if (options.json) printJson({ started: servers.started, ...servers.settings });
-    else print(`MariaDB on 127.0.0.1:${servers.mariadb.port}, Redis on 127.0.0.1:${servers.redis.port}; settings in ${join(folder(), 'local.env')}\nNext: tidemark demo, or tidemark config`);
+    else
+      print(
+        `MariaDB on 127.0.0.1:${servers.mariadb.port}, Redis on 127.0.0.1:${servers.redis.port}; settings in ${join(folder(), 'local.env')}\nNext: tidemark demo, or tidemark config`,
+      );
     return 0;
   },
   async down(options: { json?: true }): Promise<number> {

@@ -26,7 +26,9 @@ async function createCopies(app: App, surroundings: Surroundings, session: Sessi
   for (const job of app.jobs.filter(isTableJob)) {
     if (job.targetTable === undefined || (await tableExists(session, job.targetTable))) continue;
     const [shard] = shardNames(job) as [string];
-    const sql = await withSession(surroundings, 'source', (source) => copyStatement(source, job.source.table(shard), job.targetTable as string));
+    const sql = await withSession(surroundings, 'source', (source) =>
+      copyStatement(source, job.source.table(shard), job.targetTable as string),
+    );
     if (!dryRun) await session.write(sql);
     print(dryRun ? `${sql};\n` : `created ${job.targetTable} like ${job.source.table(shard)} of the source`);
     changed += 1;

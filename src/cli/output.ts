@@ -13,11 +13,13 @@ export function printJson(value: unknown): void {
 /** A line on stderr: what happened, and what to type next. */
 export function complain(error: unknown, prefix = 'tidemark'): void {
   process.stderr.write(`${prefix}: ${sentenceOf(error)}\n`);
-  if (!(error instanceof TidemarkError) && process.env.TIDEMARK_LOG_LEVEL === 'debug') process.stderr.write(`${inspect(error)}\n`);
+  if (!(error instanceof TidemarkError) && process.env.TIDEMARK_LOG_LEVEL === 'debug')
+    process.stderr.write(`${inspect(error)}\n`);
 }
 
 export function sentenceOf(error: unknown): string {
-  if (error instanceof TidemarkError) return `${error.message.replace(/\.$/, '')}.${error.next === undefined ? '' : ` Next: ${error.next}`}`;
+  if (error instanceof TidemarkError)
+    return `${error.message.replace(/\.$/, '')}.${error.next === undefined ? '' : ` Next: ${error.next}`}`;
   const message = error instanceof Error ? error.message : String(error);
   return `${message.replace(/\.$/, '')}. This should not happen; TIDEMARK_LOG_LEVEL=debug prints where it did`;
 }
@@ -29,10 +31,36 @@ export function exitCodeOf(error: unknown): number {
 /** A table for a terminal, without colour. */
 export async function printTable(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
   const { default: Table } = await import('cli-table3');
-  const plain = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' };
-  const table = new Table({ head: [...head], chars: plain, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 } });
+  const plain = {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': '',
+    left: '',
+    'left-mid': '',
+    mid: '',
+    'mid-mid': '',
+    right: '',
+    'right-mid': '',
+    middle: '  ',
+  };
+  const table = new Table({
+    head: [...head],
+    chars: plain,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
   for (const row of rows) table.push([...row]);
-  print(table.toString().split('\n').map((line) => line.trimEnd()).join('\n'));
+  print(
+    table
+      .toString()
+      .split('\n')
+      .map((line) => line.trimEnd())
+      .join('\n'),
+  );
 }
 
 /** `1234567` as `1,234,567`. */

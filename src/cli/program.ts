@@ -69,7 +69,11 @@ function addRun(program: Command, app: App, done: Done): void {
     .option('--every <duration>', 'again every so often (with --for)', duration)
     .option('--for <duration>', 'how long to go on with --every', duration)
     .option('--timeout <duration>', 'stop cleanly after this time', duration)
-    .addOption(new Option('--if-locked <what>', 'when another run holds the lock').choices(['skip', 'wait', 'fail']).default('skip'))
+    .addOption(
+      new Option('--if-locked <what>', 'when another run holds the lock')
+        .choices(['skip', 'wait', 'fail'])
+        .default('skip'),
+    )
     .option('--json', 'the result as one JSON object on stdout')
     .addHelpText(
       'after',
@@ -81,7 +85,9 @@ function addRun(program: Command, app: App, done: Done): void {
         'tidemark run sync-user-extension --every 10s --for 50s',
       ),
     )
-    .action(async (job: string, shards: string[], options) => done(await (await import('./run.ts')).run(app, job, shards, options)));
+    .action(async (job: string, shards: string[], options) =>
+      done(await (await import('./run.ts')).run(app, job, shards, options)),
+    );
 }
 
 function addLooking(program: Command, app: App, done: Done): void {
@@ -97,14 +103,18 @@ function addLooking(program: Command, app: App, done: Done): void {
     .argument('[job]')
     .option('--json', 'as JSON')
     .addHelpText('after', examples('tidemark status', 'tidemark status sync-commission-log --json'))
-    .action(async (job: string | undefined, options) => done(await (await import('./status.ts')).status(app, job, options)));
+    .action(async (job: string | undefined, options) =>
+      done(await (await import('./status.ts')).status(app, job, options)),
+    );
   program
     .command('verify')
     .description('prove from the journal that the windows tile time: no gap, no overlap')
     .argument('[job]')
     .option('--json', 'as JSON')
     .addHelpText('after', examples('tidemark verify', 'tidemark verify rollup-income'))
-    .action(async (job: string | undefined, options) => done(await (await import('./verify.ts')).verify(app, job, options)));
+    .action(async (job: string | undefined, options) =>
+      done(await (await import('./verify.ts')).verify(app, job, options)),
+    );
 }
 
 function addMending(program: Command, app: App, done: Done): void {
@@ -116,8 +126,16 @@ function addMending(program: Command, app: App, done: Done): void {
     .option('--set <time>', 'the end of what is already applied')
     .option('--yes', 'do not ask')
     .option('--json', 'as JSON')
-    .addHelpText('after', examples('tidemark checkpoint sync-commission-log 3', 'tidemark checkpoint sync-user-extension --set 2026-11-20T10:00:00+08:00'))
-    .action(async (job: string, shard: string | undefined, options) => done(await (await import('./checkpoint.ts')).checkpoint(app, job, shard, options)));
+    .addHelpText(
+      'after',
+      examples(
+        'tidemark checkpoint sync-commission-log 3',
+        'tidemark checkpoint sync-user-extension --set 2026-11-20T10:00:00+08:00',
+      ),
+    )
+    .action(async (job: string, shard: string | undefined, options) =>
+      done(await (await import('./checkpoint.ts')).checkpoint(app, job, shard, options)),
+    );
   const letters = program.command('dead-letters').description('rows that a target refused');
   letters
     .command('list', { isDefault: true })
@@ -125,22 +143,31 @@ function addMending(program: Command, app: App, done: Done): void {
     .argument('[job]')
     .option('--all', 'resolved and discarded ones, too')
     .option('--json', 'as JSON')
-    .addHelpText('after', examples('tidemark dead-letters list', 'tidemark dead-letters list sync-user-extension --all'))
-    .action(async (job: string | undefined, options) => done(await (await import('./dead-letters.ts')).list(app, job, options)));
+    .addHelpText(
+      'after',
+      examples('tidemark dead-letters list', 'tidemark dead-letters list sync-user-extension --all'),
+    )
+    .action(async (job: string | undefined, options) =>
+      done(await (await import('./dead-letters.ts')).list(app, job, options)),
+    );
   letters
     .command('show')
     .description('the content and reason of a dead letter, or of all open ones of a job')
     .argument('<id|job>')
     .option('--json', 'as JSON')
     .addHelpText('after', examples('tidemark dead-letters show 17'))
-    .action(async (which: string, options) => done(await (await import('./dead-letters.ts')).show(app, which, options)));
+    .action(async (which: string, options) =>
+      done(await (await import('./dead-letters.ts')).show(app, which, options)),
+    );
   letters
     .command('retry')
     .description('apply the rows of open dead letters as the source holds them now')
     .argument('[job]', 'only the letters of this job')
     .option('--json', 'as JSON')
     .addHelpText('after', examples('tidemark dead-letters retry', 'tidemark dead-letters retry sync-user-extension'))
-    .action(async (job: string | undefined, options) => done(await (await import('./dead-letters.ts')).retryLetters(app, job, options)));
+    .action(async (job: string | undefined, options) =>
+      done(await (await import('./dead-letters.ts')).retryLetters(app, job, options)),
+    );
 }
 
 function addSetup(program: Command, app: App, done: Done): void {
@@ -157,7 +184,11 @@ function addSetup(program: Command, app: App, done: Done): void {
     .addHelpText('after', examples('tidemark config'))
     .action(async (options) => done(await (await import('./config.ts')).config(options)));
   const local = program.command('local').description('private MariaDB and Redis for trying things');
-  for (const [name, what] of [['up', 'start them, and write their settings to .tidemark/local.env'], ['down', 'stop them; their data stays'], ['status', 'whether they run, and where']] as const) {
+  for (const [name, what] of [
+    ['up', 'start them, and write their settings to .tidemark/local.env'],
+    ['down', 'stop them; their data stays'],
+    ['status', 'whether they run, and where'],
+  ] as const) {
     local
       .command(name)
       .description(what)
@@ -170,5 +201,5 @@ function addSetup(program: Command, app: App, done: Done): void {
     .description('the demonstration on private servers: sample data, jobs, a crash, a proof')
     .option('--rows <n>', 'rows of commission', positive, 200_000)
     .addHelpText('after', examples('tidemark demo', 'tidemark demo --rows 1000000'))
-    .action(async () => done(await (await import("./demo.ts")).demo()));
+    .action(async () => done(await (await import('./demo.ts')).demo()));
 }

@@ -5,7 +5,15 @@ import { exitCodes, TidemarkError } from '../platform/errors.ts';
 import { exitCodeOf, grouped, print, printJson, printTable, sentenceOf } from './output.ts';
 import type { JobResult, RunOptions } from './run.ts';
 
-const gravity: readonly number[] = [exitCodes.done, exitCodes.locked, exitCodes.waitsForPerson, exitCodes.failed, exitCodes.unavailable, exitCodes.settings, exitCodes.bug];
+const gravity: readonly number[] = [
+  exitCodes.done,
+  exitCodes.locked,
+  exitCodes.waitsForPerson,
+  exitCodes.failed,
+  exitCodes.unavailable,
+  exitCodes.settings,
+  exitCodes.bug,
+];
 
 /** Of several exit codes the gravest counts; one that is not in the order (a usage error found late) counts most. */
 export const graveness = (code: number): number => (gravity.includes(code) ? gravity.indexOf(code) : gravity.length);
@@ -19,7 +27,8 @@ export function exitCodeOfShard(shard: ShardResult, ifLocked: RunOptions['ifLock
 
 /** An error of a server that nobody expected is the job's failure, not a bug of ours. */
 function failureCode(error: unknown): number {
-  if (!(error instanceof TidemarkError) && typeof (error as { errno?: unknown })?.errno === 'number') return exitCodes.failed;
+  if (!(error instanceof TidemarkError) && typeof (error as { errno?: unknown })?.errno === 'number')
+    return exitCodes.failed;
   return exitCodeOf(error);
 }
 
@@ -43,10 +52,21 @@ export function reportJson({ job, runId, durationMs, shards }: JobResult, zone: 
   });
 }
 
-const outcomesByGravity = ['nothing-due', 'done', 'paused', 'locked', 'held-back', 'interrupted', 'dead-letters', 'failed'] as const;
+const outcomesByGravity = [
+  'nothing-due',
+  'done',
+  'paused',
+  'locked',
+  'held-back',
+  'interrupted',
+  'dead-letters',
+  'failed',
+] as const;
 
 function overall(shards: readonly ShardResult[]): string {
-  return shards.map(({ outcome }) => outcome).reduce((a, b) => (outcomesByGravity.indexOf(b) > outcomesByGravity.indexOf(a) ? b : a), 'nothing-due');
+  return shards
+    .map(({ outcome }) => outcome)
+    .reduce((a, b) => (outcomesByGravity.indexOf(b) > outcomesByGravity.indexOf(a) ? b : a), 'nothing-due');
 }
 
 /** One line on stderr for each failure, dead letter and finding; nothing when all is well. */
@@ -55,9 +75,14 @@ export function reportFailures({ job, runId, shards }: JobResult, options: RunOp
     const title = shard.shard === '' ? job : `${job} ${shard.shard}`;
     const tell = (text: string) => process.stderr.write(`tidemark: ${title}: ${text} (run ${runId})\n`);
     if (shard.outcome === 'failed') tell(`${failureText(shard.error, title)}`);
-    if (shard.outcome === 'locked' && options.ifLocked === 'fail') tell(`another run holds the lock. Next: tidemark status ${job}`);
-    if (shard.deadLetters > 0) tell(`${grouped(shard.deadLetters)} rows were refused and are kept as dead letters; the others went on. Next: tidemark dead-letters list ${job}`);
-    for (const { what, was, is } of shard.findings) tell(`${what} was ${was}, is ${is}${options.dryRun ? '' : '; put right'}`);
+    if (shard.outcome === 'locked' && options.ifLocked === 'fail')
+      tell(`another run holds the lock. Next: tidemark status ${job}`);
+    if (shard.deadLetters > 0)
+      tell(
+        `${grouped(shard.deadLetters)} rows were refused and are kept as dead letters; the others went on. Next: tidemark dead-letters list ${job}`,
+      );
+    for (const { what, was, is } of shard.findings)
+      tell(`${what} was ${was}, is ${is}${options.dryRun ? '' : '; put right'}`);
   }
 }
 
@@ -65,7 +90,9 @@ function failureText(error: unknown, title: string): string {
   const text = sentenceOf(error).replace(new RegExp(`^${title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}: `), '');
   if (error instanceof TidemarkError) return text;
   const known = typeof (error as { errno?: unknown })?.errno === 'number' && error instanceof Error;
-  return known ? `${error.message}; its window was rolled back, nothing is lost. Next: mend the cause, then tidemark run ${title}` : text;
+  return known
+    ? `${error.message}; its window was rolled back, nothing is lost. Next: mend the cause, then tidemark run ${title}`
+    : text;
 }
 
 /** For a person on a terminal. */
@@ -77,7 +104,10 @@ export async function reportSummary({ job, durationMs, shards }: JobResult, zone
     ...[shard.read, shard.inserted, shard.updated, shard.unchanged, shard.deadLetters].map(grouped),
     shard.checkpoint === null ? '-' : zone.text(shard.checkpoint),
   ]);
-  await printTable(['SHARD', 'OUTCOME', 'WINDOWS', 'READ', 'INSERTED', 'UPDATED', 'UNCHANGED', 'DEAD LETTERS', 'CHECKPOINT'], rows);
+  await printTable(
+    ['SHARD', 'OUTCOME', 'WINDOWS', 'READ', 'INSERTED', 'UPDATED', 'UNCHANGED', 'DEAD LETTERS', 'CHECKPOINT'],
+    rows,
+  );
   const held = shards.find((shard) => shard.heldBackBy !== null)?.heldBackBy;
   if (held) print(`held back: ${held.detail}`);
   print(`${job}: ${overall(shards)} in ${(durationMs / 1000).toFixed(1)} s`);

@@ -12,7 +12,7 @@ import { type App, findJob, findShards, openSurroundings, parseTime } from './ap
 import { engineSetting } from './engine-setting.ts';
 import { watchHalt } from './halt.ts';
 import { openProgress } from './progress.ts';
-import { graveness, reportFailures, reportJson, reportSummary, exitCodeOfShard } from './run-report.ts';
+import { exitCodeOfShard, graveness, reportFailures, reportJson, reportSummary } from './run-report.ts';
 
 export interface RunOptions {
   from?: string;
@@ -37,7 +37,12 @@ export interface JobResult {
   readonly shards: readonly ShardResult[];
 }
 
-export async function run(app: App, jobName: string, shardNames: readonly string[], options: RunOptions): Promise<number> {
+export async function run(
+  app: App,
+  jobName: string,
+  shardNames: readonly string[],
+  options: RunOptions,
+): Promise<number> {
   const job = findJob(app, jobName);
   const shards = findShards(job, shardNames);
   checkTogether(options);
@@ -61,7 +66,10 @@ export async function run(app: App, jobName: string, shardNames: readonly string
       if (options.every === undefined || startedAt + options.every >= endAt || halt.soon.aborted) break;
       await systemClock.sleep(Math.max(0, wait), halt.soon);
     } while (!halt.soon.aborted);
-    return exitCode() ?? codes.reduce((gravest, code) => (graveness(code) > graveness(gravest) ? code : gravest), exitCodes.done as number);
+    return (
+      exitCode() ??
+      codes.reduce((gravest, code) => (graveness(code) > graveness(gravest) ? code : gravest), exitCodes.done as number)
+    );
   } finally {
     progress?.stop();
     done();
@@ -70,7 +78,13 @@ export async function run(app: App, jobName: string, shardNames: readonly string
 }
 
 /** Runs the shards of a job, some at once; each for itself, so that one that fails holds up no other. */
-export async function runJob(job: Job, shards: readonly string[], request: Request, setting: Setting, concurrency: number): Promise<JobResult> {
+export async function runJob(
+  job: Job,
+  shards: readonly string[],
+  request: Request,
+  setting: Setting,
+  concurrency: number,
+): Promise<JobResult> {
   const runId = uuid();
   const startedAt = Date.now();
   const limit = pLimit(concurrency);
@@ -82,28 +96,72 @@ async function report(result: JobResult, options: RunOptions, zone: Zone): Promi
   if (options.json) reportJson(result, zone);
   else if (process.stderr.isTTY) await reportSummary(result, zone);
   reportFailures(result, options);
-  return result.shards.map((shard) => exitCodeOfShard(shard, options.ifLocked)).reduce((gravest, code) => (graveness(code) > graveness(gravest) ? code : gravest), exitCodes.done as number);
+  return result.shards
+    .map((shard) => exitCodeOfShard(shard, options.ifLocked))
+    .reduce((gravest, code) => (graveness(code) > graveness(gravest) ? code : gravest), exitCodes.done as number);
 }
 
 function checkTogether(options: RunOptions): void {
-  const kinds = [options.from !== undefined || options.to !== undefined ? '--from/--to' : '', options.full ? '--full' : '', options.repair ? '--repair' : '', options.sweep ? '--sweep' : ''].filter((kind) => kind !== '');
-  if (kinds.length > 1) throw new UsageError(`${kinds.join(' and ')} exclude each other: each says which data to take`, 'tidemark run --help');
-  if ((options.from === undefined) !== (options.to === undefined)) throw new UsageError(`--from and --to belong together: ${options.from === undefined ? '--from' : '--to'} is missing`, 'tidemark run --help');
-  if ((options.every === undefined) !== (options.for === undefined)) throw new UsageError(`--every and --for belong together: ${options.every === undefined ? '--every' : '--for'} is missing`, 'tidemark run <job> --every 10s --for 50s');
+  const kinds = [
+    options.from !== undefined || options.to !== undefined ? '--from/--to' : '',
+    options.full ? '--full' : '',
+    options.repair ? '--repair' : '',
+    options.sweep ? '--sweep' : '',
+  ].filter((kind) => kind !== '');
+  if (kinds.length > 1)
+    throw new UsageError(
+      `${kinds.join(' and ')} exclude each other: each says which data to take`,
+      'tidemark run --help',
+    );
+  if ((options.from === undefined) !== (options.to === undefined))
+    throw new UsageError(
+      `--from and --to belong together: ${options.from === undefined ? '--from' : '--to'} is missing`,
+      'tidemark run --help',
+    );
+  if ((options.every === undefined) !== (options.for === undefined))
+    throw new UsageError(
+      `--every and --for belong together: ${options.every === undefined ? '--every' : '--for'} is missing`,
+      'tidemark run <job> --every 10s --for 50s',
+    );
 }
 
 function requestOf(job: Job, options: RunOptions, zone: Zone): Request {
-  if (options.sweep && !isTableJob(job)) throw new UsageError(`${job.name} reads no source table: there is nothing to sweep`, `tidemark run ${job.name} --full`);
-  const range = options.from === undefined || options.to === undefined ? null : { start: parseTime(zone, '--from', options.from), end: parseTime(zone, '--to', options.to) };
+  if (options.sweep && !isTableJob(job))
+    throw new UsageError(
+      `${job.name} reads no source table: there is nothing to sweep`,
+      `tidemark run ${job.name} --full`,
+    );
+  const range =
+    options.from === undefined || options.to === undefined
+      ? null
+      : { start: parseTime(zone, '--from', options.from), end: parseTime(zone, '--to', options.to) };
   if (range !== null) checkRange(job, range, zone);
-  const kind = range !== null ? 'range' : options.full ? 'full' : options.repair ? 'repair' : options.sweep ? 'sweep' : 'windows';
-  return { kind, range, dryRun: options.dryRun === true, maxWindows: options.maxWindows ?? Number.POSITIVE_INFINITY, waitForLock: options.ifLocked === 'wait' };
+  const kind =
+    range !== null ? 'range' : options.full ? 'full' : options.repair ? 'repair' : options.sweep ? 'sweep' : 'windows';
+  return {
+    kind,
+    range,
+    dryRun: options.dryRun === true,
+    maxWindows: options.maxWindows ?? Number.POSITIVE_INFINITY,
+    waitForLock: options.ifLocked === 'wait',
+  };
 }
 
 function checkRange(job: Job, { start, end }: { start: number; end: number }, zone: Zone): void {
-  if (start >= end) throw new UsageError(`--from ${zone.iso(start)} is not before --to ${zone.iso(end)}`, 'swap them: the range is [from, to)');
-  for (const [option, at] of [['--from', start], ['--to', end]] as const) {
+  if (start >= end)
+    throw new UsageError(
+      `--from ${zone.iso(start)} is not before --to ${zone.iso(end)}`,
+      'swap them: the range is [from, to)',
+    );
+  for (const [option, at] of [
+    ['--from', start],
+    ['--to', end],
+  ] as const) {
     const border = isTableJob(job) ? zone.border(at) : zone.hour(at);
-    if (border !== at) throw new UsageError(`${option} ${zone.iso(at)} is not a whole ${isTableJob(job) ? 'second outside of a repeated hour' : job.rangeUnit}`, `${option} ${zone.iso(border)}`);
+    if (border !== at)
+      throw new UsageError(
+        `${option} ${zone.iso(at)} is not a whole ${isTableJob(job) ? 'second outside of a repeated hour' : job.rangeUnit}`,
+        `${option} ${zone.iso(border)}`,
+      );
   }
 }

@@ -4,8 +4,16 @@ import type { CopyState } from '../engine/checkpoint-copy.ts';
 import { countOpenLetters } from '../engine/dead-letters.ts';
 import { isTableJob, type Job, shardNames } from '../engine/job.ts';
 import { type LastRun, lastRun } from '../engine/runs.ts';
-import { earliestRowInFlight, type Holder, laggedBound, openTransaction, statementBound, upstreamWatermark, type Watermark } from '../engine/watermark.ts';
 import { Source } from '../engine/source.ts';
+import {
+  earliestRowInFlight,
+  type Holder,
+  laggedBound,
+  openTransaction,
+  statementBound,
+  upstreamWatermark,
+  type Watermark,
+} from '../engine/watermark.ts';
 import type { Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
 import { describeTable } from '../platform/table.ts';
@@ -29,7 +37,8 @@ export async function status(app: App, jobName: string | undefined, options: { j
   try {
     const lines = await withSession(surroundings, 'main', async (target) => {
       const all: Line[] = [];
-      for (const job of jobs) for (const shard of shardNames(job)) all.push(await lineOf(app, job, shard, surroundings, target, source));
+      for (const job of jobs)
+        for (const shard of shardNames(job)) all.push(await lineOf(app, job, shard, surroundings, target, source));
       return all;
     });
     if (options.json) printJson(lines.map((line) => asJson(line, surroundings.zone)));
@@ -40,7 +49,14 @@ export async function status(app: App, jobName: string | undefined, options: { j
   }
 }
 
-async function lineOf(app: App, job: Job, shard: string, surroundings: Surroundings, target: Session, source: Session | null): Promise<Line> {
+async function lineOf(
+  app: App,
+  job: Job,
+  shard: string,
+  surroundings: Surroundings,
+  target: Session,
+  source: Session | null,
+): Promise<Line> {
   const { zone, copies } = surroundings;
   const name = { job: job.name, shard };
   const checkpoint = await readCheckpoint(target, name, zone);
@@ -57,7 +73,15 @@ async function lineOf(app: App, job: Job, shard: string, surroundings: Surroundi
   };
 }
 
-async function watermarkOf(app: App, job: Job, shard: string, checkpoint: number | null, { zone, config }: Surroundings, target: Session, source: Session | null): Promise<Watermark> {
+async function watermarkOf(
+  app: App,
+  job: Job,
+  shard: string,
+  checkpoint: number | null,
+  { zone, config }: Surroundings,
+  target: Session,
+  source: Session | null,
+): Promise<Watermark> {
   if (!isTableJob(job)) {
     const upstream = app.jobs.find((candidate) => candidate.name === job.follows);
     return upstreamWatermark(target, job.follows, upstream === undefined ? [] : shardNames(upstream), zone);
@@ -68,7 +92,12 @@ async function watermarkOf(app: App, job: Job, shard: string, checkpoint: number
   const bound = await statementBound(session, zone);
   const table = await describeTable(session, job.source.table(shard));
   if (table === null || bound.at === null || checkpoint === null || checkpoint >= bound.at) return bound;
-  const inFlight = await earliestRowInFlight(new Source(table, job.source.time, job.source.key, zone), { start: checkpoint, end: bound.at }, session, zone);
+  const inFlight = await earliestRowInFlight(
+    new Source(table, job.source.time, job.source.key, zone),
+    { start: checkpoint, end: bound.at },
+    session,
+    zone,
+  );
   if (inFlight === null) return bound;
   return { ...bound, at: inFlight, heldBackBy: await openTransaction(session) };
 }
@@ -86,7 +115,17 @@ function asJson(line: Line, zone: Zone) {
     redis,
     deadLetters,
     heldBackBy,
-    lastRun: run === null ? null : { runId: run.runId, kind: run.kind, startedAt: iso(run.startedAt), endedAt: iso(run.endedAt), outcome: run.outcome, error: run.error },
+    lastRun:
+      run === null
+        ? null
+        : {
+            runId: run.runId,
+            kind: run.kind,
+            startedAt: iso(run.startedAt),
+            endedAt: iso(run.endedAt),
+            outcome: run.outcome,
+            error: run.error,
+          },
     proof: proven ? 'proven' : 'unproven',
   };
 }
@@ -113,7 +152,9 @@ async function printLines(lines: readonly Line[], zone: Zone): Promise<void> {
   for (const line of lines) {
     if (line.heldBackBy === null || seen.has(line.heldBackBy.detail)) continue;
     seen.add(line.heldBackBy.detail);
-    print(`\n${titleOf(line)} is held back: ${line.heldBackBy.detail}${line.heldBackBy.statement === null ? '' : `: ${line.heldBackBy.statement}`}`);
+    print(
+      `\n${titleOf(line)} is held back: ${line.heldBackBy.detail}${line.heldBackBy.statement === null ? '' : `: ${line.heldBackBy.statement}`}`,
+    );
   }
   if (lines.some((line) => line.deadLetters > 0)) print('\nNext: tidemark dead-letters list');
 }

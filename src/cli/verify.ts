@@ -12,19 +12,33 @@ export async function verify(app: App, jobName: string | undefined, options: { j
   const names = jobs.flatMap((job) => shardNames(job).map((shard) => ({ job: job.name, shard })));
   const proofs = await withSession(surroundings, 'main', async (session) => {
     const all = [];
-    for (const name of names) all.push(await proveTiling(session, name, await readCheckpoint(session, name, zone), zone));
+    for (const name of names)
+      all.push(await proveTiling(session, name, await readCheckpoint(session, name, zone), zone));
     return all;
   });
-  const told = ({ job, shard, from, to }: Flaw) => ({ job, shard: shard || null, from: zone.iso(from), to: zone.iso(to) });
+  const told = ({ job, shard, from, to }: Flaw) => ({
+    job,
+    shard: shard || null,
+    from: zone.iso(from),
+    to: zone.iso(to),
+  });
   const gaps = proofs.flatMap((proof) => proof.gaps);
   const overlaps = proofs.flatMap((proof) => proof.overlaps);
   const checked = proofs.reduce((sum, proof) => sum + proof.checked, 0);
   if (options.json) printJson({ gaps: gaps.map(told), overlaps: overlaps.map(told), checked });
   else {
-    for (const [what, flaws] of [['gap', gaps], ['overlap', overlaps]] as const) {
-      for (const flaw of flaws) print(`${what} in ${titleOf(flaw)}: ${zone.iso(flaw.from)} to ${zone.iso(flaw.to)}. Next: tidemark run ${titleOf(flaw)} --from ${zone.iso(flaw.from)} --to ${zone.iso(flaw.to)}`);
+    for (const [what, flaws] of [
+      ['gap', gaps],
+      ['overlap', overlaps],
+    ] as const) {
+      for (const flaw of flaws)
+        print(
+          `${what} in ${titleOf(flaw)}: ${zone.iso(flaw.from)} to ${zone.iso(flaw.to)}. Next: tidemark run ${titleOf(flaw)} --from ${zone.iso(flaw.from)} --to ${zone.iso(flaw.to)}`,
+        );
     }
-    print(`${grouped(checked)} windows of ${names.length} shards checked: ${gaps.length} gaps, ${overlaps.length} overlaps`);
+    print(
+      `${grouped(checked)} windows of ${names.length} shards checked: ${gaps.length} gaps, ${overlaps.length} overlaps`,
+    );
   }
   return gaps.length + overlaps.length === 0 ? exitCodes.done : exitCodes.waitsForPerson;
 }

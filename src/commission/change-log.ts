@@ -26,7 +26,10 @@ export function cellsOf(images: readonly Image[]): string[] {
   return [...cells].sort();
 }
 
-export async function logChanges(target: { write(sql: string): Promise<Written> }, images: readonly Image[]): Promise<void> {
+export async function logChanges(
+  target: { write(sql: string): Promise<Written> },
+  images: readonly Image[],
+): Promise<void> {
   const cells = cellsOf(images);
   if (cells.length > 0) await target.write(`INSERT INTO commission_change (user_id, hour) VALUES ${cells.join(',')}`);
 }

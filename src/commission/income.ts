@@ -56,15 +56,27 @@ export async function oldestHour(target: Reader): Promise<string | null> {
  *
  * @returns what was done, and whether there is more
  */
-export async function drain(target: IncomeTarget, openHour: string, limit: number): Promise<{ tally: Tally; more: boolean }> {
-  const entries = await target.tuples('SELECT id, user_id, hour FROM commission_change WHERE hour < ? ORDER BY id LIMIT ?', [openHour, limit]);
+export async function drain(
+  target: IncomeTarget,
+  openHour: string,
+  limit: number,
+): Promise<{ tally: Tally; more: boolean }> {
+  const entries = await target.tuples(
+    'SELECT id, user_id, hour FROM commission_change WHERE hour < ? ORDER BY id LIMIT ?',
+    [openHour, limit],
+  );
   const cells = [...new Set(entries.map(([, user, hour]) => `${user} ${hour}`))].sort();
   const tally = { read: cells.length, inserted: 0, updated: 0, unchanged: cells.length };
   for (let from = 0; from < cells.length; from += statementCells) {
-    const share = cells.slice(from, from + statementCells).map((cell) => [cell.slice(0, cell.indexOf(' ')), cell.slice(cell.indexOf(' ') + 1)] as const);
+    const share = cells
+      .slice(from, from + statementCells)
+      .map((cell) => [cell.slice(0, cell.indexOf(' ')), cell.slice(cell.indexOf(' ') + 1)] as const);
     add(tally, await apply(target, await compareCells(target, share)));
   }
-  await forget(target, entries.map(([id]) => String(id)));
+  await forget(
+    target,
+    entries.map(([id]) => String(id)),
+  );
   return { tally, more: entries.length === limit };
 }
 
@@ -76,11 +88,14 @@ export interface Stretch {
   readonly upTo: string | null;
 }
 
-const users = ({ after, upTo }: Stretch, column: string) => `${after === null ? 'TRUE' : `${column} > ${after}`} AND ${upTo === null ? 'TRUE' : `${column} <= ${upTo}`}`;
+const users = ({ after, upTo }: Stretch, column: string) =>
+  `${after === null ? 'TRUE' : `${column} > ${after}`} AND ${upTo === null ? 'TRUE' : `${column} <= ${upTo}`}`;
 
 /** The user at whom a stretch should end so that it has about `rows` rows of commission; null when all fit. */
 export async function lastUserOf(target: Reader, after: string | null, rows: number): Promise<string | null> {
-  const [row] = await target.tuples(`SELECT user_id FROM plus_commission_log WHERE ${after === null ? 'TRUE' : `user_id > ${after}`} ORDER BY user_id LIMIT 1 OFFSET ${rows}`);
+  const [row] = await target.tuples(
+    `SELECT user_id FROM plus_commission_log WHERE ${after === null ? 'TRUE' : `user_id > ${after}`} ORDER BY user_id LIMIT 1 OFFSET ${rows}`,
+  );
   return row === undefined ? null : String(row[0]);
 }
 
@@ -90,8 +105,14 @@ export async function lastUserOf(target: Reader, after: string | null, rows: num
  * @returns whether there are more
  */
 export async function forgetEntries(target: IncomeTarget, openHour: string, limit: number): Promise<boolean> {
-  const entries = await target.tuples('SELECT id FROM commission_change WHERE hour < ? ORDER BY id LIMIT ?', [openHour, limit]);
-  await forget(target, entries.map(([id]) => String(id)));
+  const entries = await target.tuples('SELECT id FROM commission_change WHERE hour < ? ORDER BY id LIMIT ?', [
+    openHour,
+    limit,
+  ]);
+  await forget(
+    target,
+    entries.map(([id]) => String(id)),
+  );
   return entries.length === limit;
 }
 
@@ -101,11 +122,17 @@ export async function forgetEntries(target: IncomeTarget, openHour: string, limi
  *
  * @returns what was done, each cell that differed, and each total that was not the sum of its hours
  */
-export async function recompute(target: IncomeTarget, stretch: Stretch): Promise<{ tally: Tally; differences: Difference[]; wrongTotals: Omit<Difference, 'hour' | 'pending'>[] }> {
+export async function recompute(
+  target: IncomeTarget,
+  stretch: Stretch,
+): Promise<{ tally: Tally; differences: Difference[]; wrongTotals: Omit<Difference, 'hour' | 'pending'>[] }> {
   const { from, to } = stretch;
   const differences = await compareHours(target, stretch);
   const tally = await apply(target, differences);
-  const [cells] = await target.tuples(`SELECT COUNT(*) FROM user_income_hour WHERE ${users(stretch, 'user_id')} AND hour >= ? AND hour < ?`, [from, to]);
+  const [cells] = await target.tuples(
+    `SELECT COUNT(*) FROM user_income_hour WHERE ${users(stretch, 'user_id')} AND hour >= ? AND hour < ?`,
+    [from, to],
+  );
   const wrongTotals = await compareTotals(target, stretch);
   await moveTotals(target, wrongTotals);
   tally.read = Math.max(Number(cells?.[0] ?? 0), differences.length);
@@ -120,8 +147,17 @@ async function compareTotals(target: Reader, stretch: Stretch): Promise<Omit<Dif
       UNION ALL SELECT user_id, 0, 0, SUM(amount), SUM(entries) FROM user_income_hour WHERE ${users(stretch, 'user_id')} GROUP BY user_id) sides
     GROUP BY user_id HAVING SUM(was) <> SUM(is_amount) OR SUM(was_entries) <> SUM(is_entries) ORDER BY user_id`);
   return rows.map(([user, ...sums]) => {
-    const [wasAmount, wasEntries, isAmount, isEntries] = sums.map((sum) => BigInt(String(sum))) as [bigint, bigint, bigint, bigint];
-    return { user: String(user), was: { amount: wasAmount, entries: wasEntries }, is: { amount: isAmount, entries: isEntries } };
+    const [wasAmount, wasEntries, isAmount, isEntries] = sums.map((sum) => BigInt(String(sum))) as [
+      bigint,
+      bigint,
+      bigint,
+      bigint,
+    ];
+    return {
+      user: String(user),
+      was: { amount: wasAmount, entries: wasEntries },
+      is: { amount: isAmount, entries: isEntries },
+    };
   });
 }
 
@@ -131,7 +167,9 @@ const compared = (side: string, pending = '0') => `
    WHERE IFNULL(h.amount, 0) <> side.amount OR IFNULL(h.entries, 0) <> side.entries`;
 
 async function compareCells(target: Reader, cells: readonly (readonly [string, string])[]): Promise<Difference[]> {
-  const list = cells.map(([user, hour], index) => (index === 0 ? `SELECT ${user} user_id, CAST('${hour}' AS DATETIME) hour` : `SELECT ${user}, '${hour}'`));
+  const list = cells.map(([user, hour], index) =>
+    index === 0 ? `SELECT ${user} user_id, CAST('${hour}' AS DATETIME) hour` : `SELECT ${user}, '${hour}'`,
+  );
   const rows = await target.tuples(
     compared(`
       SELECT cell.user_id, cell.hour, IFNULL(SUM(l.amount), 0) amount, COUNT(l.id) entries
@@ -146,7 +184,8 @@ async function compareCells(target: Reader, cells: readonly (readonly [string, s
 async function compareHours(target: Reader, stretch: Stretch): Promise<Difference[]> {
   const { from, to } = stretch;
   const rows = await target.tuples(
-    compared(`
+    compared(
+      `
       SELECT user_id, hour, SUM(amount) amount, SUM(entries) entries FROM (
         SELECT l.user_id, CAST(CONCAT(LEFT(l.create_time, 13), ':00:00') AS DATETIME) hour, SUM(l.amount) amount, COUNT(*) entries
           FROM plus_commission_log l WHERE ${users(stretch, 'l.user_id')} AND l.create_time >= ? AND l.create_time < ? AND ${effective} GROUP BY 1, 2
@@ -160,8 +199,20 @@ async function compareHours(target: Reader, stretch: Stretch): Promise<Differenc
 }
 
 function toDifference([user, hour, ...values]: (string | number | null)[]): Difference {
-  const [wasAmount, wasEntries, isAmount, isEntries, pending] = values.map((value) => BigInt(String(value))) as [bigint, bigint, bigint, bigint, bigint];
-  return { user: String(user), hour: String(hour), was: { amount: wasAmount, entries: wasEntries }, is: { amount: isAmount, entries: isEntries }, pending: pending === 1n };
+  const [wasAmount, wasEntries, isAmount, isEntries, pending] = values.map((value) => BigInt(String(value))) as [
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+  ];
+  return {
+    user: String(user),
+    hour: String(hour),
+    was: { amount: wasAmount, entries: wasEntries },
+    is: { amount: isAmount, entries: isEntries },
+    pending: pending === 1n,
+  };
 }
 
 /** Writes the cells as they are, and moves the totals by what changed. */
@@ -169,7 +220,9 @@ async function apply(target: IncomeTarget, differences: readonly Difference[]): 
   const kept = differences.filter(({ is }) => is.entries !== 0n);
   const empty = differences.filter(({ is }) => is.entries === 0n);
   for (let from = 0; from < kept.length; from += statementCells) {
-    const values = kept.slice(from, from + statementCells).map(({ user, hour, is }) => `(${user},'${hour}',${is.amount},${is.entries})`);
+    const values = kept
+      .slice(from, from + statementCells)
+      .map(({ user, hour, is }) => `(${user},'${hour}',${is.amount},${is.entries})`);
     await target.write(`INSERT INTO user_income_hour (user_id, hour, amount, entries) VALUES ${values.join(',')}
       ON DUPLICATE KEY UPDATE amount = VALUES(amount), entries = VALUES(entries)`);
   }
@@ -182,21 +235,32 @@ async function apply(target: IncomeTarget, differences: readonly Difference[]): 
   return { read: differences.length, inserted, updated: differences.length - inserted, unchanged: 0 };
 }
 
-async function moveTotals(target: IncomeTarget, differences: readonly Pick<Difference, 'user' | 'was' | 'is'>[]): Promise<void> {
+async function moveTotals(
+  target: IncomeTarget,
+  differences: readonly Pick<Difference, 'user' | 'was' | 'is'>[],
+): Promise<void> {
   const moves = new Map<string, { amount: bigint; entries: bigint }>();
   for (const { user, was, is } of differences) {
     const move = moves.get(user) ?? { amount: 0n, entries: 0n };
     moves.set(user, { amount: move.amount + is.amount - was.amount, entries: move.entries + is.entries - was.entries });
   }
-  const moved = [...moves].filter(([, { amount, entries }]) => amount !== 0n || entries !== 0n).sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
+  const moved = [...moves]
+    .filter(([, { amount, entries }]) => amount !== 0n || entries !== 0n)
+    .sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
   for (let from = 0; from < moved.length; from += statementCells) {
     const share = moved.slice(from, from + statementCells);
     await target.write(`INSERT INTO user_income (user_id, amount, entries) VALUES ${share.map(([user]) => `(${user},0,0)`).join(',')}
       ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)`);
-    const list = share.map(([user, { amount, entries }], index) => (index === 0 ? `SELECT ${user} user_id, ${amount} amount, ${entries} entries` : `SELECT ${user}, ${amount}, ${entries}`));
+    const list = share.map(([user, { amount, entries }], index) =>
+      index === 0
+        ? `SELECT ${user} user_id, ${amount} amount, ${entries} entries`
+        : `SELECT ${user}, ${amount}, ${entries}`,
+    );
     await target.write(`UPDATE user_income u JOIN (${list.join(' UNION ALL ')}) move ON move.user_id = u.user_id
       SET u.amount = u.amount + move.amount, u.entries = u.entries + move.entries`);
-    await target.write(`DELETE FROM user_income WHERE entries = 0 AND user_id IN (${share.map(([user]) => user).join(',')})`);
+    await target.write(
+      `DELETE FROM user_income WHERE entries = 0 AND user_id IN (${share.map(([user]) => user).join(',')})`,
+    );
   }
 }
 
@@ -208,6 +272,8 @@ function add(sum: Tally, part: Tally): void {
 
 async function forget(target: IncomeTarget, ids: readonly string[]): Promise<void> {
   for (let from = 0; from < ids.length; from += statementCells) {
-    await target.write(`DELETE FROM commission_change WHERE id IN (${ids.slice(from, from + statementCells).join(',')})`);
+    await target.write(
+      `DELETE FROM commission_change WHERE id IN (${ids.slice(from, from + statementCells).join(',')})`,
+    );
   }
 }

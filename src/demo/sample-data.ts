@@ -43,10 +43,14 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-const literal = (value: Value): string => (typeof value === 'string' ? `'${value.replace(/['\\]/g, '\\$&')}'` : value === null ? 'NULL' : String(value));
+const literal = (value: Value): string =>
+  typeof value === 'string' ? `'${value.replace(/['\\]/g, '\\$&')}'` : value === null ? 'NULL' : String(value);
 
 async function insert(session: Session, table: string, rows: readonly (readonly Value[])[]): Promise<void> {
-  if (rows.length > 0) await session.write(`INSERT INTO ${table} VALUES ${rows.map((row) => `(${row.map(literal).join(',')})`).join(',')}`);
+  if (rows.length > 0)
+    await session.write(
+      `INSERT INTO ${table} VALUES ${rows.map((row) => `(${row.map(literal).join(',')})`).join(',')}`,
+    );
 }
 
 /** A user's id: one in four rows belongs to one of ten heavy users, one for each last digit. */
@@ -66,7 +70,17 @@ function commissionRow(id: number, sample: Sample, random: () => number, zone: Z
   const fen = Math.floor(10 + random() ** 4 * 200_000);
   const amount = random() < 0.05 ? -fen : fen;
   const remark = remarks[Math.floor(random() * remarks.length * 2)] ?? null;
-  return [id, user, `SN${String(20_260_000_000_000 + id)}`, amount, 1 + Math.floor(random() * 4), status, remark, zone.text(created), zone.text(updated)];
+  return [
+    id,
+    user,
+    `SN${String(20_260_000_000_000 + id)}`,
+    amount,
+    1 + Math.floor(random() * 4),
+    status,
+    remark,
+    zone.text(created),
+    zone.text(updated),
+  ];
 }
 
 /**
@@ -74,14 +88,29 @@ function commissionRow(id: number, sample: Sample, random: () => number, zone: Z
  *
  * @param progress called with the number of rows written since the last call
  */
-export async function fillSource(source: Session, sample: Sample, zone: Zone, progress: (rows: number) => void = () => undefined): Promise<void> {
+export async function fillSource(
+  source: Session,
+  sample: Sample,
+  zone: Zone,
+  progress: (rows: number) => void = () => undefined,
+): Promise<void> {
   const random = randomFrom(sample.seed);
   const users = Array.from({ length: sample.users }, (_, index): Value[] => {
     const time = zone.text(Math.floor((sample.end - 1000 - random() * sample.days * 86_400_000) / 1000) * 1000);
     const inviter = random() < 0.6 ? 1000 + Math.floor(random() * sample.users) : null;
-    return [index + 1, 1000 + index, random() < 0.8 ? 0 : 1 + Math.floor(random() * 3), inviter, `${nicknames[index % nicknames.length]} ${index}`, 1, time, time];
+    return [
+      index + 1,
+      1000 + index,
+      random() < 0.8 ? 0 : 1 + Math.floor(random() * 3),
+      inviter,
+      `${nicknames[index % nicknames.length]} ${index}`,
+      1,
+      time,
+      time,
+    ];
   });
-  for (let from = 0; from < users.length; from += rowsPerInsert) await insert(source, 'user_extension', users.slice(from, from + rowsPerInsert));
+  for (let from = 0; from < users.length; from += rowsPerInsert)
+    await insert(source, 'user_extension', users.slice(from, from + rowsPerInsert));
   const waiting = new Map<string, Value[][]>(shards.map((shard) => [shard, []]));
   for (let id = 1; id <= sample.rows; id++) {
     const row = commissionRow(id, sample, random, zone);

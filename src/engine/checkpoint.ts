@@ -9,8 +9,8 @@
  * It is kept as the rows are, in the text of the business zone: it is a position in the data.
  */
 import { JobError } from '../platform/errors.ts';
-import { errorNumber } from '../platform/mysql-errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
+import { errorNumber } from '../platform/mysql-errors.ts';
 import type { Instant, Zone } from './zone.ts';
 
 /** One shard of a job; `shard` is empty for a job without shards. */
@@ -27,7 +27,12 @@ export function titleOf({ job, shard }: ShardName): string {
 }
 
 /** @returns the position, or null for a shard that never ran */
-export async function readCheckpoint(reader: Reader, { job, shard }: ShardName, zone: Zone, lock = false): Promise<Instant | null> {
+export async function readCheckpoint(
+  reader: Reader,
+  { job, shard }: ShardName,
+  zone: Zone,
+  lock = false,
+): Promise<Instant | null> {
   const [row] = await reader.tuples(
     `SELECT checkpoint FROM tidemark_checkpoint WHERE job = ? AND shard = ?${lock ? ' FOR UPDATE' : ''}`,
     [job, shard],
@@ -40,7 +45,12 @@ export async function readCheckpoint(reader: Reader, { job, shard }: ShardName, 
  *
  * @throws OvertakenError when it is somewhere else: the transaction must be rolled back
  */
-export async function moveCheckpoint(session: Session, name: ShardName, move: { from: Instant | null; to: Instant; runId: string; now: Instant }, zone: Zone): Promise<void> {
+export async function moveCheckpoint(
+  session: Session,
+  name: ShardName,
+  move: { from: Instant | null; to: Instant; runId: string; now: Instant },
+  zone: Zone,
+): Promise<void> {
   const { from, to, runId, now } = move;
   const moved =
     from === null
@@ -51,12 +61,25 @@ export async function moveCheckpoint(session: Session, name: ShardName, move: { 
             [zone.text(to), runId, zone.text(now), name.job, name.shard, zone.text(from)],
           )
         ).affected === 1;
-  if (!moved) throw new OvertakenError(`${titleOf(name)}: another run has moved the checkpoint; this run stops, and changes nothing more`, `tidemark status ${name.job}`);
+  if (!moved)
+    throw new OvertakenError(
+      `${titleOf(name)}: another run has moved the checkpoint; this run stops, and changes nothing more`,
+      `tidemark status ${name.job}`,
+    );
 }
 
-async function insertCheckpoint(session: Session, { job, shard }: ShardName, checkpoint: string, runId: string, now: string): Promise<boolean> {
+async function insertCheckpoint(
+  session: Session,
+  { job, shard }: ShardName,
+  checkpoint: string,
+  runId: string,
+  now: string,
+): Promise<boolean> {
   try {
-    await session.write('INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES (?, ?, ?, ?, ?)', [job, shard, checkpoint, runId, now]);
+    await session.write(
+      'INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES (?, ?, ?, ?, ?)',
+      [job, shard, checkpoint, runId, now],
+    );
     return true;
   } catch (error) {
     if (errorNumber(error) === 1062) return false;

@@ -27,29 +27,59 @@ export interface DeadLetter extends Refusal, ShardName {
   readonly resolution: string | null;
 }
 
-export async function keepLetter(session: Session, { job, shard }: ShardName, refusal: Refusal, runId: string, now: Instant, zone: Zone): Promise<void> {
+export async function keepLetter(
+  session: Session,
+  { job, shard }: ShardName,
+  refusal: Refusal,
+  runId: string,
+  now: Instant,
+  zone: Zone,
+): Promise<void> {
   const at = zone.text(now);
   await session.write(
     `INSERT INTO tidemark_dead_letter (job, shard, row_key, content, reason, code, attempts, run_id, first_at, last_at)
      VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
      ON DUPLICATE KEY UPDATE content = VALUES(content), reason = VALUES(reason), code = VALUES(code), attempts = attempts + 1,
        run_id = VALUES(run_id), last_at = VALUES(last_at)`,
-    [job, shard, refusal.key, JSON.stringify(refusal.content), refusal.reason.slice(0, 2000), refusal.code, runId, at, at],
+    [
+      job,
+      shard,
+      refusal.key,
+      JSON.stringify(refusal.content),
+      refusal.reason.slice(0, 2000),
+      refusal.code,
+      runId,
+      at,
+      at,
+    ],
   );
 }
 
 /** The keys of a shard's open letters, in the order in which they were written. */
 export async function openLetterKeys(reader: Reader, { job, shard }: ShardName): Promise<string[]> {
-  const rows = await reader.tuples(`SELECT row_key FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND state = 'open' ORDER BY id`, [job, shard]);
+  const rows = await reader.tuples(
+    `SELECT row_key FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND state = 'open' ORDER BY id`,
+    [job, shard],
+  );
   return rows.map(([key]) => String(key));
 }
 
 export async function countOpenLetters(reader: Reader, { job, shard }: ShardName): Promise<number> {
-  const [row] = await reader.tuples(`SELECT COUNT(*) FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND state = 'open'`, [job, shard]);
+  const [row] = await reader.tuples(
+    `SELECT COUNT(*) FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND state = 'open'`,
+    [job, shard],
+  );
   return Number(row?.[0] ?? 0);
 }
 
-export async function resolveLetters(session: Session, { job, shard }: ShardName, keys: readonly string[], resolution: string, now: Instant, zone: Zone): Promise<void> {
+export async function resolveLetters(
+  session: Session,
+  { job, shard }: ShardName,
+  keys: readonly string[],
+  resolution: string,
+  now: Instant,
+  zone: Zone,
+): Promise<void> {
   if (keys.length === 0) return;
   await session.write(
     `UPDATE tidemark_dead_letter SET state = 'resolved', resolution = ?, last_at = ? WHERE job = ? AND shard = ? AND state = 'open' AND row_key IN (?)`,
@@ -58,8 +88,14 @@ export async function resolveLetters(session: Session, { job, shard }: ShardName
 }
 
 /** Letters by filter, oldest first. */
-export async function findLetters(reader: Reader, filter: { id?: number; job?: string; state?: DeadLetter['state']; limit: number }, zone: Zone): Promise<DeadLetter[]> {
-  const conditions = Object.entries({ id: filter.id, job: filter.job, state: filter.state }).filter(([, value]) => value !== undefined);
+export async function findLetters(
+  reader: Reader,
+  filter: { id?: number; job?: string; state?: DeadLetter['state']; limit: number },
+  zone: Zone,
+): Promise<DeadLetter[]> {
+  const conditions = Object.entries({ id: filter.id, job: filter.job, state: filter.state }).filter(
+    ([, value]) => value !== undefined,
+  );
   const where = conditions.map(([name]) => `${name} = ?`).join(' AND ') || 'TRUE';
   const rows = await reader.rows<Record<string, string>>(
     `SELECT id, job, shard, row_key, content, reason, code, state, attempts, run_id, first_at, last_at, resolution

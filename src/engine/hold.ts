@@ -5,8 +5,8 @@
  * tried again as a whole when it fails for a reason that passes; connections that were lost are opened and locked anew.
  */
 import { exitCodes, TidemarkError } from '../platform/errors.ts';
-import { failureOf } from '../platform/mysql-errors.ts';
 import type { Session } from '../platform/mysql.ts';
+import { failureOf } from '../platform/mysql-errors.ts';
 import { OvertakenError, readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
 import type { Clock, Halt } from './clock.ts';
 import { acquireLock, lockName } from './lock.ts';
@@ -101,7 +101,10 @@ export class Hold {
     if (!this.#target.lost) return;
     this.#target = await this.#options.openTarget();
     if (await this.#lock()) return;
-    throw new OvertakenError(`${titleOf(this.#options.name)}: another run has taken the lock while this one was cut off; this run stops, and changes nothing more`, `tidemark status ${this.#options.name.job}`);
+    throw new OvertakenError(
+      `${titleOf(this.#options.name)}: another run has taken the lock while this one was cut off; this run stops, and changes nothing more`,
+      `tidemark status ${this.#options.name.job}`,
+    );
   }
 
   /** Runs `work` with everything that may be lost put right between the attempts. */
@@ -132,7 +135,8 @@ export class Hold {
       await onStep('committed');
       return result;
     } catch (error) {
-      if (!target.lost && failureOf(error) !== 'connection') await target.write('ROLLBACK').catch(() => target.destroy());
+      if (!target.lost && failureOf(error) !== 'connection')
+        await target.write('ROLLBACK').catch(() => target.destroy());
       else if (!target.lost) target.destroy(); // the source was lost in the middle: the whole is begun anew
       throw error;
     }

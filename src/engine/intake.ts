@@ -6,11 +6,11 @@
  */
 import type { Log } from '../platform/log.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
+import type { ShardName } from './checkpoint.ts';
 import { type DeadLetter, keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead-letters.ts';
 import type { Hold } from './hold.ts';
-import { type Finding, type FollowingJob, type Part, type Target, type TableJob } from './job.ts';
-import type { ShardName } from './checkpoint.ts';
-import { type Cursor, inSnapshot, dirtily, type Source, type SourceRow } from './source.ts';
+import type { Finding, FollowingJob, Part, TableJob, Target } from './job.ts';
+import { type Cursor, dirtily, inSnapshot, type Source, type SourceRow } from './source.ts';
 import { laggedBound, provenEnd, statementBound, upstreamWatermark, type Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -61,13 +61,21 @@ export interface IntakeOptions {
   readonly finding: (finding: Finding) => void;
 }
 
-export function tableIntake(job: TableJob, plan: unknown, source: Source, options: IntakeOptions): Intake & { repair(keys: readonly string[], target: Target): Promise<Part> } {
+export function tableIntake(
+  job: TableJob,
+  plan: unknown,
+  source: Source,
+  options: IntakeOptions,
+): Intake & { repair(keys: readonly string[], target: Target): Promise<Part> } {
   const { hold, zone, rowLimit } = options;
-  const applyRows = (window: Window, rows: Rows, target: Target) => applyTable({ job, plan, source, options, window, rows, target });
+  const applyRows = (window: Window, rows: Rows, target: Target) =>
+    applyTable({ job, plan, source, options, window, rows, target });
   return {
     async watermark() {
       const session = await hold.source();
-      return options.settleLagMs === undefined ? statementBound(session, zone) : laggedBound(session, zone, options.settleLagMs);
+      return options.settleLagMs === undefined
+        ? statementBound(session, zone)
+        : laggedBound(session, zone, options.settleLagMs);
     },
     async oldest() {
       const oldest = await source.oldest(await hold.source());
@@ -81,21 +89,35 @@ export function tableIntake(job: TableJob, plan: unknown, source: Source, option
       const toProve = mode === 'closing' && resume === null && options.settleLagMs === undefined;
       const uncommitted = toProve ? await dirtily(session, () => source.digest(session, window)) : null;
       return inSnapshot(session, async () => {
-        const end = uncommitted === null ? window.end : await provenEnd(source, window, uncommitted, session, () => hold.aside(), zone);
+        const end =
+          uncommitted === null
+            ? window.end
+            : await provenEnd(source, window, uncommitted, session, () => hold.aside(), zone);
         const taken = { start: window.start, end };
         const after = resume === null ? null : (JSON.parse(resume) as Cursor);
-        const rows = new Rows((cursor, expressions) => source.page(session, taken, cursor, expressions), source.pageRows, rowLimit, after);
+        const rows = new Rows(
+          (cursor, expressions) => source.page(session, taken, cursor, expressions),
+          source.pageRows,
+          rowLimit,
+          after,
+        );
         const counts = await applyRows(taken, rows, target);
         return { window: taken, counts, resume: rows.rest === null ? null : JSON.stringify(rows.rest) };
       });
     },
     async repair(keys, target) {
       const session = await hold.aside();
-      const rows = new Rows((cursor, expressions) => (cursor === null ? source.byKeys(session, keys, expressions) : Promise.resolve([])), Number.POSITIVE_INFINITY, rowLimit, null);
+      const rows = new Rows(
+        (cursor, expressions) => (cursor === null ? source.byKeys(session, keys, expressions) : Promise.resolve([])),
+        Number.POSITIVE_INFINITY,
+        rowLimit,
+        null,
+      );
       const now = options.now();
       const counts = await applyRows({ start: now, end: now }, rows, target);
       const gone = keys.filter((key) => !rows.seen.has(key));
-      if (!target.dryRun) await resolveLetters(hold.target, options.name, gone, 'the row is gone from the source', now, zone);
+      if (!target.dryRun)
+        await resolveLetters(hold.target, options.name, gone, 'the row is gone from the source', now, zone);
       return { counts, resume: null };
     },
   };
@@ -111,7 +133,12 @@ class Rows {
   readonly #limit: number;
   readonly #after: Cursor | null;
 
-  constructor(read: (after: Cursor | null, expressions: readonly string[]) => Promise<SourceRow[]>, pageRows: number, limit: number, after: Cursor | null) {
+  constructor(
+    read: (after: Cursor | null, expressions: readonly string[]) => Promise<SourceRow[]>,
+    pageRows: number,
+    limit: number,
+    after: Cursor | null,
+  ) {
     this.#read = read;
     this.#pageRows = pageRows;
     this.#limit = limit;

@@ -95,7 +95,12 @@ export interface TableJob<Plan = unknown> extends JobBase {
   /** The target table that `tidemark migrate` makes like the source's when it is missing. */
   readonly targetTable?: string;
   /** Looks at both sides once a run, before any window. Throws SetupError for what a person must mend. */
-  prepare(context: { readonly table: Table; readonly target: Reader; readonly log: Log; readonly missingColumns: 'warn' | 'error' }): Promise<Plan>;
+  prepare(context: {
+    readonly table: Table;
+    readonly target: Reader;
+    readonly log: Log;
+    readonly missingColumns: 'warn' | 'error';
+  }): Promise<Plan>;
   apply(context: TableContext<Plan>): Promise<Counts>;
 }
 

@@ -32,7 +32,12 @@ export interface Entry {
   readonly now: Instant;
 }
 
-export async function recordWindow(session: Session, { job, shard }: ShardName, entry: Entry, zone: Zone): Promise<void> {
+export async function recordWindow(
+  session: Session,
+  { job, shard }: ShardName,
+  entry: Entry,
+  zone: Zone,
+): Promise<void> {
   const { window, runId, proven, counts, now } = entry;
   const start = zone.text(window.start);
   const end = zone.text(window.end);
@@ -47,7 +52,20 @@ export async function recordWindow(session: Session, { job, shard }: ShardName, 
   await session.write(
     `INSERT INTO tidemark_window (job, shard, window_start, window_end, run_id, proven, rows_read, inserted, updated, unchanged, dead_letters, closed_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    [job, shard, start, end, runId, proven ? 1 : 0, counts.read, counts.inserted, counts.updated, counts.unchanged, counts.deadLetters, zone.text(now)],
+    [
+      job,
+      shard,
+      start,
+      end,
+      runId,
+      proven ? 1 : 0,
+      counts.read,
+      counts.inserted,
+      counts.updated,
+      counts.unchanged,
+      counts.deadLetters,
+      zone.text(now),
+    ],
   );
 }
 
@@ -72,13 +90,24 @@ const flawSql = `
  * A gap is time that no window covers, between two windows or before the checkpoint; an overlap is time that two cover,
  * or that a window covers beyond the checkpoint.
  */
-export async function proveTiling(reader: Reader, name: ShardName, checkpoint: Instant | null, zone: Zone): Promise<Proof> {
+export async function proveTiling(
+  reader: Reader,
+  name: ShardName,
+  checkpoint: Instant | null,
+  zone: Zone,
+): Promise<Proof> {
   const parameters = [name.job, name.shard];
-  const [total] = await reader.tuples('SELECT COUNT(*), MAX(window_end) FROM tidemark_window WHERE job = ? AND shard = ?', parameters);
+  const [total] = await reader.tuples(
+    'SELECT COUNT(*), MAX(window_end) FROM tidemark_window WHERE job = ? AND shard = ?',
+    parameters,
+  );
   const gaps: Flaw[] = [];
   const overlaps: Flaw[] = [];
   const instant = (text: unknown) => zone.fromText(String(text)) ?? Number.NaN;
-  const flaws = await reader.tuples(`SELECT window_start, previous_end FROM (${flawSql}) w WHERE previous_end <> window_start ORDER BY window_start`, parameters);
+  const flaws = await reader.tuples(
+    `SELECT window_start, previous_end FROM (${flawSql}) w WHERE previous_end <> window_start ORDER BY window_start`,
+    parameters,
+  );
   for (const [start, previousEnd] of flaws) {
     const from = instant(previousEnd);
     const to = instant(start);
@@ -88,13 +117,28 @@ export async function proveTiling(reader: Reader, name: ShardName, checkpoint: I
   const checked = Number(total?.[0] ?? 0);
   const end = total?.[1] === null || total?.[1] === undefined ? null : instant(total[1]);
   if (end !== null && checkpoint !== null && end < checkpoint) gaps.push({ ...name, from: end, to: checkpoint });
-  if (end !== null && (checkpoint === null || end > checkpoint)) overlaps.push({ ...name, from: checkpoint ?? end, to: end });
+  if (end !== null && (checkpoint === null || end > checkpoint))
+    overlaps.push({ ...name, from: checkpoint ?? end, to: end });
   return { checked, gaps, overlaps };
 }
 
 /** Takes back what the journal says of the time from an instant on, because a person has set the checkpoint there. */
-export async function forgetFrom(session: Session, { job, shard }: ShardName, from: Instant, zone: Zone): Promise<void> {
+export async function forgetFrom(
+  session: Session,
+  { job, shard }: ShardName,
+  from: Instant,
+  zone: Zone,
+): Promise<void> {
   const at = zone.text(from);
-  await session.write('DELETE FROM tidemark_window WHERE job = ? AND shard = ? AND window_start >= ?', [job, shard, at]);
-  await session.write('UPDATE tidemark_window SET window_end = ? WHERE job = ? AND shard = ? AND window_end > ?', [at, job, shard, at]);
+  await session.write('DELETE FROM tidemark_window WHERE job = ? AND shard = ? AND window_start >= ?', [
+    job,
+    shard,
+    at,
+  ]);
+  await session.write('UPDATE tidemark_window SET window_end = ? WHERE job = ? AND shard = ? AND window_end > ?', [
+    at,
+    job,
+    shard,
+    at,
+  ]);
 }

@@ -15,8 +15,8 @@ import type { CheckpointCopies } from './checkpoint-copy.ts';
 import type { Clock, Halt } from './clock.ts';
 import { countOpenLetters, openLetterKeys } from './dead-letters.ts';
 import { Hold, InterruptedError, type OnStep } from './hold.ts';
-import { followingIntake, type Intake, type IntakeOptions, tableIntake, type Take, type Taken } from './intake.ts';
-import { type Finding, isTableJob, type Job, shardNames, type Target, type TableJob } from './job.ts';
+import { followingIntake, type Intake, type IntakeOptions, type Take, type Taken, tableIntake } from './intake.ts';
+import { type Finding, isTableJob, type Job, shardNames, type TableJob, type Target } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
 import { beginRun, endRun, type RunKind } from './runs.ts';
 import { Source } from './source.ts';
@@ -53,7 +53,15 @@ export interface Setting {
   readonly progress: { total(shard: string, rows: number): void; rows(shard: string, rows: number): void } | null;
 }
 
-export type Outcome = 'done' | 'nothing-due' | 'held-back' | 'locked' | 'paused' | 'dead-letters' | 'failed' | 'interrupted';
+export type Outcome =
+  | 'done'
+  | 'nothing-due'
+  | 'held-back'
+  | 'locked'
+  | 'paused'
+  | 'dead-letters'
+  | 'failed'
+  | 'interrupted';
 
 export interface ShardResult extends Counts {
   readonly shard: string;
@@ -87,17 +95,36 @@ const lookbackMs = 86_400_000;
 const lettersPerTransaction = 500;
 
 /** Runs one shard: every window that is due, or what else was asked for. Failures are told in the result. */
-export async function runShard(job: Job, shard: string, runId: string, request: Request, setting: Setting): Promise<ShardResult> {
+export async function runShard(
+  job: Job,
+  shard: string,
+  runId: string,
+  request: Request,
+  setting: Setting,
+): Promise<ShardResult> {
   const result: ShardResult = {
-    shard, outcome: 'nothing-due', windows: 0, from: null, to: null, ...noCounts(),
-    checkpoint: null, heldBackBy: null, error: null, findings: [],
+    shard,
+    outcome: 'nothing-due',
+    windows: 0,
+    from: null,
+    to: null,
+    ...noCounts(),
+    checkpoint: null,
+    heldBackBy: null,
+    error: null,
+    findings: [],
   };
   const name = { job: job.name, shard };
   const { clock, zone, halt, onStep, stallTimeoutMs } = setting;
   let hold: Hold | null = null;
   try {
     hold = await Hold.take({
-      name, clock, zone, halt, onStep, stallTimeoutMs,
+      name,
+      clock,
+      zone,
+      halt,
+      onStep,
+      stallTimeoutMs,
       dryRun: request.dryRun,
       waitForLock: request.waitForLock,
       openTarget: () => setting.openTarget(job),
@@ -115,11 +142,20 @@ export async function runShard(job: Job, shard: string, runId: string, request: 
   return result;
 }
 
-async function workOn(job: Job, name: ShardName, runId: string, request: Request, setting: Setting, hold: Hold, result: ShardResult): Promise<void> {
+async function workOn(
+  job: Job,
+  name: ShardName,
+  runId: string,
+  request: Request,
+  setting: Setting,
+  hold: Hold,
+  result: ShardResult,
+): Promise<void> {
   const { zone, clock } = setting;
   const log = setting.log.with({ runId, job: name.job, shard: name.shard });
   await checkCopy(name, hold, setting, result, log);
-  if (!request.dryRun) hold.sequence = await beginRun(hold.target, name, { runId, kind: request.kind, now: clock.now() }, zone);
+  if (!request.dryRun)
+    hold.sequence = await beginRun(hold.target, name, { runId, kind: request.kind, now: clock.now() }, zone);
   try {
     const options = intakeOptions(name, runId, setting, hold, result, log);
     const intake = await openIntake(job, options, setting);
@@ -135,7 +171,12 @@ async function workOn(job: Job, name: ShardName, runId: string, request: Request
   }
   const error = result.error instanceof Error ? result.error.message : null;
   if (hold.sequence !== null && !hold.target.lost) {
-    await endRun(hold.target, hold.sequence, { outcome: result.outcome, windows: result.windows, counts: result, error, now: clock.now() }, zone).catch(() => undefined);
+    await endRun(
+      hold.target,
+      hold.sequence,
+      { outcome: result.outcome, windows: result.windows, counts: result, error, now: clock.now() },
+      zone,
+    ).catch(() => undefined);
   }
 }
 
@@ -196,7 +237,9 @@ interface Chosen extends Take {
 
 /** Where a COMMIT's answer was lost, the position tells whether it happened. Parts before the last are simply repeated. */
 function wasCommitted({ chosen, attempted }: WindowInHand, position: Instant | null): boolean {
-  return attempted?.resume === null && chosen !== null && position !== chosen.position && position === attempted.window.end;
+  return (
+    attempted?.resume === null && chosen !== null && position !== chosen.position && position === attempted.window.end
+  );
 }
 
 /** The window to take from this position, or null when nothing is due. */
@@ -238,9 +281,15 @@ async function settle(run: Run, chosen: Chosen, taken: Taken, before: Counts, se
   const now = clock.now();
   const counts = { ...before };
   addCounts(counts, taken.counts);
-  if (window.end > window.start) await recordWindow(session, name, { window, runId, proven: run.watermark.proven, counts, now }, zone);
+  if (window.end > window.start)
+    await recordWindow(session, name, { window, runId, proven: run.watermark.proven, counts, now }, zone);
   await onStep('recorded');
-  await moveCheckpoint(session, name, { from: position === null ? null : window.start, to: window.end, runId, now }, zone);
+  await moveCheckpoint(
+    session,
+    name,
+    { from: position === null ? null : window.start, to: window.end, runId, now },
+    zone,
+  );
   await onStep('moved');
 }
 
@@ -273,7 +322,11 @@ async function finish(run: Run, chosen: Chosen, counts: Counts): Promise<boolean
 }
 
 const heldByRowsInFlight: Holder = {
-  kind: 'transaction', thread: null, user: null, ageSeconds: null, statement: null,
+  kind: 'transaction',
+  thread: null,
+  user: null,
+  ageSeconds: null,
+  statement: null,
   detail: 'an open transaction holds rows of the next window',
 };
 
@@ -286,10 +339,14 @@ async function applyAgain(run: Run, range: Window): Promise<void> {
   if (result.from === null || range.start < result.from) result.from = range.start;
   while (start < range.end && !setting.halt.soon.aborted) {
     const taken: Taken = await hold.transaction(async (position, session) => {
-      if (position === null || (range.end > position && !request.dryRun)) throw beyondCheckpoint(name, range, position, setting.zone);
+      if (position === null || (range.end > position && !request.dryRun))
+        throw beyondCheckpoint(name, range, position, setting.zone);
       const rest = { start, end: range.end };
       window ??= nextWindow(start, range.end, await intake.cut(rest)) ?? rest;
-      return intake.take({ window, resume, mode: 'again', scope: 'all', first: false }, targetOf(session, request.dryRun));
+      return intake.take(
+        { window, resume, mode: 'again', scope: 'all', first: false },
+        targetOf(session, request.dryRun),
+      );
     });
     addCounts(result, taken.counts);
     resume = taken.resume;
@@ -304,7 +361,10 @@ async function applyAgain(run: Run, range: Window): Promise<void> {
 
 function beyondCheckpoint(name: ShardName, range: Window, position: Instant | null, zone: Zone): UsageError {
   const where = position === null ? 'it has none yet' : `which is ${zone.iso(position)}`;
-  return new UsageError(`--to ${zone.iso(range.end)} lies beyond the checkpoint of ${titleOf(name)}, ${where}: only what was applied can be run again`, `tidemark run ${titleOf(name)}`);
+  return new UsageError(
+    `--to ${zone.iso(range.end)} lies beyond the checkpoint of ${titleOf(name)}, ${where}: only what was applied can be run again`,
+    `tidemark run ${titleOf(name)}`,
+  );
 }
 
 /** Works off the shard's open dead letters: each row is applied as the source holds it now. */
@@ -333,7 +393,8 @@ async function checkCopy(name: ShardName, hold: Hold, setting: Setting, result: 
       `tidemark checkpoint ${titleOf(name)} --set ${zone.iso(copy.at)}, or delete the key ${copies.key(name)}`,
     );
   }
-  if (copy.state === 'unreachable') log.warn('Redis cannot be reached; the run goes on, checkpoints are safe in the database');
+  if (copy.state === 'unreachable')
+    log.warn('Redis cannot be reached; the run goes on, checkpoints are safe in the database');
   else if (checkpoint !== null && copy.state !== 'agrees' && setting.halt.soon.aborted === false && !hold.isDryRun) {
     const warning = await copies.publish(name, checkpoint, () => readCheckpoint(hold.target, name, zone));
     if (warning !== null) log.warn(warning);
@@ -344,7 +405,8 @@ async function openIntake(job: Job, options: IntakeOptions, setting: Setting): P
   const { hold, zone, log } = options;
   if (!isTableJob(job)) {
     const upstream = setting.jobs.find((candidate) => candidate.name === job.follows);
-    if (upstream === undefined) throw new SetupError(`${job.name} follows ${job.follows}, and there is no such job`, 'tidemark list');
+    if (upstream === undefined)
+      throw new SetupError(`${job.name} follows ${job.follows}, and there is no such job`, 'tidemark list');
     return followingIntake(job, shardNames(upstream), options);
   }
   const session = await hold.source();
@@ -352,15 +414,35 @@ async function openIntake(job: Job, options: IntakeOptions, setting: Setting): P
   const table = await describeSource(session, job, options.name.shard, log);
   const source = new Source(table, job.source.time, job.source.key, zone);
   const timeless = await source.timeless(session);
-  if (timeless > 0) log.warn(`${timeless} rows of ${table.name} have no ${job.source.time} (NULL or zero): they are in no window and are not copied`);
-  const plan = await (job as TableJob).prepare({ table, target: hold.target, log, missingColumns: setting.missingColumns });
+  if (timeless > 0)
+    log.warn(
+      `${timeless} rows of ${table.name} have no ${job.source.time} (NULL or zero): they are in no window and are not copied`,
+    );
+  const plan = await (job as TableJob).prepare({
+    table,
+    target: hold.target,
+    log,
+    missingColumns: setting.missingColumns,
+  });
   return tableIntake(job as TableJob, plan, source, options);
 }
 
-function intakeOptions(name: ShardName, runId: string, setting: Setting, hold: Hold, result: ShardResult, log: Log): IntakeOptions {
+function intakeOptions(
+  name: ShardName,
+  runId: string,
+  setting: Setting,
+  hold: Hold,
+  result: ShardResult,
+  log: Log,
+): IntakeOptions {
   const { zone, clock, windowRows, settleLagMs, progress } = setting;
   return {
-    name, runId, hold, zone, log, settleLagMs,
+    name,
+    runId,
+    hold,
+    zone,
+    log,
+    settleLagMs,
     now: () => clock.now(),
     rowLimit: windowRows,
     progress: (rows) => progress?.rows(name.shard, rows),
@@ -377,7 +459,10 @@ async function announce({ setting, result, watermark, intake, hold, name }: Run)
 }
 
 function overtaken(name: ShardName): OvertakenError {
-  return new OvertakenError(`${titleOf(name)}: another run has moved the checkpoint; this run stops, and changes nothing more`, `tidemark status ${name.job}`);
+  return new OvertakenError(
+    `${titleOf(name)}: another run has moved the checkpoint; this run stops, and changes nothing more`,
+    `tidemark status ${name.job}`,
+  );
 }
 
 function targetOf(session: Session, dryRun: boolean): Target {
@@ -385,6 +470,7 @@ function targetOf(session: Session, dryRun: boolean): Target {
     dryRun,
     rows: (sql, parameters) => session.rows(sql, parameters),
     tuples: (sql, parameters) => session.tuples(sql, parameters),
-    write: (sql, parameters) => (dryRun ? Promise.resolve({ affected: 0, insertId: 0 }) : session.write(sql, parameters)),
+    write: (sql, parameters) =>
+      dryRun ? Promise.resolve({ affected: 0, insertId: 0 }) : session.write(sql, parameters),
   };
 }

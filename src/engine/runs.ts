@@ -13,7 +13,12 @@ import type { Instant, Zone } from './zone.ts';
 
 export type RunKind = 'windows' | 'range' | 'full' | 'repair' | 'sweep' | 'checkpoint';
 
-export async function beginRun(session: Session, name: ShardName, run: { runId: string; kind: RunKind; now: Instant }, zone: Zone): Promise<number> {
+export async function beginRun(
+  session: Session,
+  name: ShardName,
+  run: { runId: string; kind: RunKind; now: Instant },
+  zone: Zone,
+): Promise<number> {
   const { insertId } = await session.write(
     'INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
     [run.runId, name.job, name.shard, run.kind, hostname().slice(0, 64), process.pid, zone.text(run.now)],
@@ -21,18 +26,37 @@ export async function beginRun(session: Session, name: ShardName, run: { runId: 
   return insertId;
 }
 
-export async function endRun(session: Session, sequence: number, end: { outcome: string; windows: number; counts: Counts; error: string | null; now: Instant }, zone: Zone): Promise<void> {
+export async function endRun(
+  session: Session,
+  sequence: number,
+  end: { outcome: string; windows: number; counts: Counts; error: string | null; now: Instant },
+  zone: Zone,
+): Promise<void> {
   const { counts } = end;
   await session.write(
     `UPDATE tidemark_run SET ended_at = ?, outcome = ?, windows = ?, rows_read = ?, inserted = ?, updated = ?, unchanged = ?, dead_letters = ?, error = ?
       WHERE sequence = ?`,
-    [zone.text(end.now), end.outcome, end.windows, counts.read, counts.inserted, counts.updated, counts.unchanged, counts.deadLetters, end.error?.slice(0, 1000) ?? null, sequence],
+    [
+      zone.text(end.now),
+      end.outcome,
+      end.windows,
+      counts.read,
+      counts.inserted,
+      counts.updated,
+      counts.unchanged,
+      counts.deadLetters,
+      end.error?.slice(0, 1000) ?? null,
+      sequence,
+    ],
   );
 }
 
 /** @throws OvertakenError when a younger run of the shard has begun */
 export async function assertYoungest(session: Session, name: ShardName, sequence: number): Promise<void> {
-  const [row] = await session.tuples('SELECT sequence, run_id FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT 1', [name.job, name.shard]);
+  const [row] = await session.tuples(
+    'SELECT sequence, run_id FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT 1',
+    [name.job, name.shard],
+  );
   if (row !== undefined && Number(row[0]) > sequence) {
     throw new OvertakenError(
       `${titleOf(name)}: run ${row[1]} has taken over while this one was stopped or cut off; this run stops, and changes nothing more`,

@@ -11,7 +11,12 @@ import type { Instant, Zone } from './zone.ts';
  * Backwards, the journal of what will be applied again is taken back; forwards, what is left out stays visible in it as
  * a gap. A run that is under way loses its place and stops. The caller holds the shard's lock.
  */
-export async function setCheckpoint(session: Session, name: ShardName, set: { to: Instant; runId: string; now: Instant }, zone: Zone): Promise<void> {
+export async function setCheckpoint(
+  session: Session,
+  name: ShardName,
+  set: { to: Instant; runId: string; now: Instant },
+  zone: Zone,
+): Promise<void> {
   const { to, runId, now } = set;
   await session.write('START TRANSACTION');
   try {

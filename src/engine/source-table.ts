@@ -8,21 +8,40 @@ import type { TableJob } from './job.ts';
 /** @throws SetupError when the table, its time column or its unique key is missing */
 export async function describeSource(session: Session, job: TableJob, shard: string, log: Log): Promise<Table> {
   const { table: nameOf, time, key } = job.source;
-  const table = await needTable(session, 'source', nameOf(shard), `check SOURCE_DATABASE_URL, and the table's name in jobs/${job.name}`);
-  for (const [name, purpose] of [[time, 'the time of its last change'], [key, 'its key']] as const) {
+  const table = await needTable(
+    session,
+    'source',
+    nameOf(shard),
+    `check SOURCE_DATABASE_URL, and the table's name in jobs/${job.name}`,
+  );
+  for (const [name, purpose] of [
+    [time, 'the time of its last change'],
+    [key, 'its key'],
+  ] as const) {
     if (columnOf(table, name) === undefined) {
-      throw new SetupError(`the source table ${table.name} has no column ${name}, which holds ${purpose}`, `ALTER TABLE ${table.name} ADD COLUMN ${name} …, or name another in jobs/${job.name}`);
+      throw new SetupError(
+        `the source table ${table.name} has no column ${name}, which holds ${purpose}`,
+        `ALTER TABLE ${table.name} ADD COLUMN ${name} …, or name another in jobs/${job.name}`,
+      );
     }
   }
   const type = columnOf(table, time)?.type;
   if (type !== 'datetime' && type !== 'timestamp') {
-    throw new SetupError(`the column ${time} of the source table ${table.name} is ${type}: windows need DATETIME or TIMESTAMP`, `ALTER TABLE ${table.name} MODIFY ${time} DATETIME`);
+    throw new SetupError(
+      `the column ${time} of the source table ${table.name} is ${type}: windows need DATETIME or TIMESTAMP`,
+      `ALTER TABLE ${table.name} MODIFY ${time} DATETIME`,
+    );
   }
   if (!table.indexes.some((index) => index.unique && index.columns.length === 1 && index.columns[0] === key)) {
-    throw new SetupError(`the source table ${table.name} has no unique key on ${key}: its rows cannot be told apart`, `ALTER TABLE ${table.name} ADD PRIMARY KEY (${key})`);
+    throw new SetupError(
+      `the source table ${table.name} has no unique key on ${key}: its rows cannot be told apart`,
+      `ALTER TABLE ${table.name} ADD PRIMARY KEY (${key})`,
+    );
   }
   if (!table.indexes.some((index) => index.columns[0] === time)) {
-    log.warn(`no index of ${table.name} begins with ${time}: every window reads the whole table`, { next: `ALTER TABLE ${table.name} ADD KEY (${time}, ${key})` });
+    log.warn(`no index of ${table.name} begins with ${time}: every window reads the whole table`, {
+      next: `ALTER TABLE ${table.name} ADD KEY (${time}, ${key})`,
+    });
   }
   return table;
 }

@@ -114,7 +114,13 @@ export class Source {
   }
 
   /** One page of rows behind a cursor, with the given expressions. */
-  async page(reader: Reader, window: Window, after: Cursor | null, expressions: readonly string[], limit = this.pageRows): Promise<SourceRow[]> {
+  async page(
+    reader: Reader,
+    window: Window,
+    after: Cursor | null,
+    expressions: readonly string[],
+    limit = this.pageRows,
+  ): Promise<SourceRow[]> {
     const rows = await reader.tuples(
       `SELECT ${[this.#time, this.#key, ...expressions].join(', ')} FROM ${this.#name}
         WHERE ${this.#range(after, window)} ORDER BY ${this.#time}, ${this.#key} LIMIT ${limit}`,
@@ -134,7 +140,9 @@ export class Source {
 
   /** Each column as text that loses nothing; binary ones in hexadecimal. */
   contentExpressions(): string[] {
-    return this.table.columns.map((column) => (isBinary(column) ? `HEX(${identifier(column.name)})` : `CAST(${identifier(column.name)} AS CHAR)`));
+    return this.table.columns.map((column) =>
+      isBinary(column) ? `HEX(${identifier(column.name)})` : `CAST(${identifier(column.name)} AS CHAR)`,
+    );
   }
 
   /** A digest of a row by all its columns, as an expression. */
@@ -167,7 +175,11 @@ export class Source {
 }
 
 function toRow([time, key, ...values]: (string | number | null)[]): SourceRow {
-  return { time: String(time), key: String(key), values: values.map((value) => (value === null ? null : String(value))) };
+  return {
+    time: String(time),
+    key: String(key),
+    values: values.map((value) => (value === null ? null : String(value))),
+  };
 }
 
 /** Runs one read that also sees what is not committed. It takes no locks and waits for none. */

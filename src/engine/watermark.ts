@@ -16,8 +16,8 @@
  * transaction that is rolled back alone, engines other than InnoDB, several primaries.
  */
 import { SetupError } from '../platform/errors.ts';
-import { errorNumber } from '../platform/mysql-errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
+import { errorNumber } from '../platform/mysql-errors.ts';
 import { type Cursor, dirtily, type Source, type Version } from './source.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -89,7 +89,14 @@ export async function laggedBound(session: Session, zone: Zone, lagMs: number): 
  * @param uncommitted the digest of the window, read dirtily before the snapshot of `committed` was taken
  * @param openAside another connection to the source, outside of that snapshot
  */
-export async function provenEnd(source: Source, window: Window, uncommitted: string, committed: Reader, openAside: () => Promise<Session>, zone: Zone): Promise<Instant> {
+export async function provenEnd(
+  source: Source,
+  window: Window,
+  uncommitted: string,
+  committed: Reader,
+  openAside: () => Promise<Session>,
+  zone: Zone,
+): Promise<Instant> {
   if ((await source.digest(committed, window)) === uncommitted) return window.end;
   const dirty = await openAside();
   let after: Cursor | null = null;
@@ -104,7 +111,12 @@ export async function provenEnd(source: Source, window: Window, uncommitted: str
 }
 
 /** The time of the first version of these that is not committed. They are in order of time. */
-async function earliestInFlight(source: Source, window: Window, seen: readonly Version[], committed: Reader): Promise<Instant | null> {
+async function earliestInFlight(
+  source: Source,
+  window: Window,
+  seen: readonly Version[],
+  committed: Reader,
+): Promise<Instant | null> {
   const current = new Map<string, { time: Instant | null; digest: string }>();
   for (let from = 0; from < seen.length; from += 1000) {
     const keys = seen.slice(from, from + 1000).map(({ key }) => key);
@@ -122,7 +134,12 @@ async function earliestInFlight(source: Source, window: Window, seen: readonly V
 }
 
 /** For people who ask what holds a job back: the border before the earliest row in flight, or null. */
-export async function earliestRowInFlight(source: Source, window: Window, session: Session, zone: Zone): Promise<Instant | null> {
+export async function earliestRowInFlight(
+  source: Source,
+  window: Window,
+  session: Session,
+  zone: Zone,
+): Promise<Instant | null> {
   let after: Cursor | null = null;
   for (;;) {
     const seen: Version[] = await dirtily(session, () => source.versions(session, window, after, versionsPerPage));
@@ -155,7 +172,12 @@ export async function openTransaction(session: Session): Promise<Holder | null> 
 }
 
 /** The watermark of a job that follows another: the lowest checkpoint of all its shards. */
-export async function upstreamWatermark(reader: Reader, upstream: string, shards: readonly string[], zone: Zone): Promise<Watermark> {
+export async function upstreamWatermark(
+  reader: Reader,
+  upstream: string,
+  shards: readonly string[],
+  zone: Zone,
+): Promise<Watermark> {
   const rows = await reader.tuples('SELECT shard, checkpoint FROM tidemark_checkpoint WHERE job = ?', [upstream]);
   const checkpoints = new Map(rows.map(([shard, text]) => [String(shard), zone.fromText(String(text))]));
   let lowest: Instant | null = null;
@@ -163,7 +185,14 @@ export async function upstreamWatermark(reader: Reader, upstream: string, shards
     const checkpoint = checkpoints.get(shard) ?? null;
     if (checkpoint === null) {
       const detail = `${[upstream, shard].join(' ').trim()} has no checkpoint`;
-      const heldBackBy = { kind: 'upstream', thread: null, user: null, ageSeconds: null, statement: null, detail } as const;
+      const heldBackBy = {
+        kind: 'upstream',
+        thread: null,
+        user: null,
+        ageSeconds: null,
+        statement: null,
+        detail,
+      } as const;
       return { at: null, proven: true, heldBackBy };
     }
     lowest = lowest === null ? checkpoint : Math.min(lowest, checkpoint);
@@ -179,19 +208,31 @@ export async function upstreamWatermark(reader: Reader, upstream: string, shards
 export async function checkProvable(session: Session, withProof: boolean): Promise<void> {
   const [flags] = await session.rows<{ readOnly: number | string }>('SELECT @@global.read_only readOnly');
   if (String(flags?.readOnly) !== '0' && flags?.readOnly !== 'OFF') {
-    throw new SetupError('the source is read-only: rows arrive there late, in no order that a window could rely on', 'point SOURCE_DATABASE_URL at the primary');
+    throw new SetupError(
+      'the source is read-only: rows arrive there late, in no order that a window could rely on',
+      'point SOURCE_DATABASE_URL at the primary',
+    );
   }
   if (await isReplica(session)) {
-    throw new SetupError('the source is a replica: rows arrive there late, in no order that a window could rely on', 'point SOURCE_DATABASE_URL at the primary');
+    throw new SetupError(
+      'the source is a replica: rows arrive there late, in no order that a window could rely on',
+      'point SOURCE_DATABASE_URL at the primary',
+    );
   }
   if (!withProof) return;
   const [galera] = await session.tuples(`SHOW GLOBAL VARIABLES LIKE 'wsrep_on'`);
   if (String(galera?.[1]).toUpperCase() === 'ON') {
-    throw new SetupError('the source is a node of a cluster with several primaries: what runs on the others cannot be seen', 'set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof');
+    throw new SetupError(
+      'the source is a node of a cluster with several primaries: what runs on the others cannot be seen',
+      'set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof',
+    );
   }
   if (!(await maySeeAllThreads(session))) {
     const [who] = await session.tuples('SELECT CURRENT_USER()');
-    const account = String(who?.[0] ?? '').split('@').map((part) => `'${part}'`).join('@');
+    const account = String(who?.[0] ?? '')
+      .split('@')
+      .map((part) => `'${part}'`)
+      .join('@');
     throw new SetupError(
       `the source account ${account} lacks the PROCESS privilege: without it, the statements of others cannot be seen, and rows that commit late would be missed`,
       `GRANT PROCESS ON *.* TO ${account}; (or set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof)`,

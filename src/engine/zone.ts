@@ -51,7 +51,9 @@ export class Zone {
     const candidates = [asUtc - dayMs, asUtc + dayMs]
       .map((near) => asUtc - this.#at(near).offset * 60_000)
       .sort((a, b) => a - b);
-    return candidates.find((candidate) => this.text(candidate) === wanted) ?? this.#skippedAt(candidates as [number, number]);
+    return (
+      candidates.find((candidate) => this.text(candidate) === wanted) ?? this.#skippedAt(candidates as [number, number])
+    );
   }
 
   /** The jump of the clocks between two instants, to the second. */

@@ -51,7 +51,12 @@ const databaseExample = 'mysql://user:password@127.0.0.1:3306/';
 const expectsDatabase = 'mysql://user:password@host:port/database';
 
 const definitions = {
-  SOURCE_DATABASE_URL: { expects: expectsDatabase, example: `${databaseExample}plus`, secret: true, schema: databaseUrl },
+  SOURCE_DATABASE_URL: {
+    expects: expectsDatabase,
+    example: `${databaseExample}plus`,
+    secret: true,
+    schema: databaseUrl,
+  },
   MAIN_DATABASE_URL: { expects: expectsDatabase, example: `${databaseExample}mia`, secret: true, schema: databaseUrl },
   REDIS_URL: {
     expects: 'redis://host:port or rediss://host:port',
@@ -97,7 +102,11 @@ const definitions = {
     fallback: 'warn',
     schema: v.picklist(levels),
   },
-  TIDEMARK_LOG_FILE: { expects: 'a file name', example: '/var/log/tidemark.log', schema: v.pipe(v.string(), v.nonEmpty()) },
+  TIDEMARK_LOG_FILE: {
+    expects: 'a file name',
+    example: '/var/log/tidemark.log',
+    schema: v.pipe(v.string(), v.nonEmpty()),
+  },
 } satisfies Record<string, Definition>;
 
 export type SettingName = keyof typeof definitions;
@@ -190,7 +199,10 @@ export class Config {
       if (text === undefined) continue;
       const parsed = v.safeParse(definition.schema, text);
       if (parsed.success) values[name] = parsed.output;
-      else mistakes.push(`${name} (${layer?.file ?? from}) is "${value}": expected ${definition.expects}, such as ${definition.example}`);
+      else
+        mistakes.push(
+          `${name} (${layer?.file ?? from}) is "${value}": expected ${definition.expects}, such as ${definition.example}`,
+        );
     }
     if (mistakes.length > 0) throw new SetupError(mistakes.join('; '), 'tidemark config');
     return new Config(shown, values);

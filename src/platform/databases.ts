@@ -1,5 +1,5 @@
 /** The databases of the settings. Nothing connects before it is asked for: a job opens only what it uses. */
-import { type Config, databaseSettings, type DatabaseName } from './config.ts';
+import { type Config, type DatabaseName, databaseSettings } from './config.ts';
 import { Session } from './mysql.ts';
 import { RedisCopy } from './redis.ts';
 

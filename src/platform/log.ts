@@ -29,7 +29,9 @@ async function createWinston(level: Level, file: string | undefined): Promise<Lo
   return createLogger({
     level,
     format: format.combine(format.timestamp(), person ? line : format.json()),
-    transports: [file === undefined ? new transports.Stream({ stream: process.stderr }) : new transports.File({ filename: file })],
+    transports: [
+      file === undefined ? new transports.Stream({ stream: process.stderr }) : new transports.File({ filename: file }),
+    ],
   });
 }
 
@@ -45,8 +47,15 @@ export class LogWriter {
   }
 
   log(fields: Fields = {}): Log {
-    const at = (level: Level) => (message: string, more?: Fields) => this.#write(level, message, { ...fields, ...more });
-    return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug'), with: (more) => this.log({ ...fields, ...more }) };
+    const at = (level: Level) => (message: string, more?: Fields) =>
+      this.#write(level, message, { ...fields, ...more });
+    return {
+      error: at('error'),
+      warn: at('warn'),
+      info: at('info'),
+      debug: at('debug'),
+      with: (more) => this.log({ ...fields, ...more }),
+    };
   }
 
   #write(level: Level, message: string, fields: Fields): void {
@@ -69,4 +78,10 @@ export class LogWriter {
   }
 }
 
-export const silentLog: Log = { error: () => undefined, warn: () => undefined, info: () => undefined, debug: () => undefined, with: () => silentLog };
+export const silentLog: Log = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  with: () => silentLog,
+};

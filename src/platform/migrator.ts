@@ -36,10 +36,16 @@ async function connect(url: string): Promise<Knex> {
 }
 
 /** @returns the names of the migrations that were applied, or, in a dry run, would be; with their SQL */
-export async function migrate(session: Session, url: string, migrations: readonly Migration[], dryRun: boolean): Promise<Migration[]> {
+export async function migrate(
+  session: Session,
+  url: string,
+  migrations: readonly Migration[],
+  dryRun: boolean,
+): Promise<Migration[]> {
   const lock = `tidemark:${session.database}:migrate`.slice(0, 64);
   const [row] = await session.tuples('SELECT GET_LOCK(?, ?)', [lock, lockWaitSeconds]);
-  if (Number(row?.[0]) !== 1) throw new UnavailableError(`another migration of ${session.database} is under way`, 'tidemark migrate');
+  if (Number(row?.[0]) !== 1)
+    throw new UnavailableError(`another migration of ${session.database} is under way`, 'tidemark migrate');
   const knex = await connect(url);
   try {
     const done = await appliedNames(session);
@@ -57,7 +63,10 @@ export async function migrate(session: Session, url: string, migrations: readonl
 }
 
 async function appliedNames(session: Session): Promise<Set<string>> {
-  const [table] = await session.tuples('SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?', [tableName]);
+  const [table] = await session.tuples(
+    'SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?',
+    [tableName],
+  );
   if (table === undefined) return new Set();
   return new Set((await session.tuples(`SELECT name FROM ${tableName}`)).map(([name]) => String(name)));
 }

@@ -27,7 +27,17 @@ const numbers: Record<Exclude<Failure, 'other'>, ReadonlySet<number>> = {
   unwritable: new Set([3, 1021, 1026, 1030, 1036, 1114, 1290, 1792, 1785]),
 };
 
-const socketCodes = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ECONNABORTED']);
+const socketCodes = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ECONNABORTED',
+]);
 
 interface DriverError extends Error {
   readonly errno?: number;
@@ -50,5 +60,7 @@ export function failureOf(error: unknown): Failure {
   }
   // After KILL the driver's error carries neither number nor code, only that the connection is over.
   if (fatal === true || code?.startsWith('PROTOCOL_') === true || socketCodes.has(code ?? '')) return 'connection';
-  return /connection (is|was) (in )?closed|can't add new command when connection/i.test(error.message) ? 'connection' : 'other';
+  return /connection (is|was) (in )?closed|can't add new command when connection/i.test(error.message)
+    ? 'connection'
+    : 'other';
 }

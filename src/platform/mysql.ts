@@ -12,7 +12,12 @@ import type { Connection, ConnectionOptions } from 'mysql2/promise';
 import { SetupError, UnavailableError } from './errors.ts';
 import { errorNumber, failureOf } from './mysql-errors.ts';
 
-export type Parameter = string | number | null | readonly (string | number)[] | readonly (readonly (string | number | null)[])[];
+export type Parameter =
+  | string
+  | number
+  | null
+  | readonly (string | number | null)[]
+  | readonly (readonly (string | number | null)[])[];
 export type Cell = string | number | null;
 
 export interface Reader {
@@ -78,7 +83,11 @@ function explainConnectFailure(error: unknown, options: SessionOptions): unknown
     return new SetupError(`the ${place} refuses us: ${reason}`, `check ${options.setting}: tidemark config`, error);
   }
   if (failureOf(error) === 'connection' || [1040, 1129, 1130, 1203].includes(errorNumber(error))) {
-    return new UnavailableError(`the ${place} cannot be reached: ${reason}`, `check ${options.setting}: tidemark config`, error);
+    return new UnavailableError(
+      `the ${place} cannot be reached: ${reason}`,
+      `check ${options.setting}: tidemark config`,
+      error,
+    );
   }
   return error;
 }
@@ -110,9 +119,9 @@ export class Session implements Reader {
     let connection: Connection | undefined;
     try {
       connection = await createConnection(settings);
-      const [[row]] = (await connection.query('SELECT VERSION() version, @@max_allowed_packet packet, CONNECTION_ID() id')) as unknown as [
-        [{ version: string; packet: string | number; id: string | number }],
-      ];
+      const [[row]] = (await connection.query(
+        'SELECT VERSION() version, @@max_allowed_packet packet, CONNECTION_ID() id',
+      )) as unknown as [[{ version: string; packet: string | number; id: string | number }]];
       const facts = {
         version: row.version,
         isMariadb: /mariadb/i.test(row.version),
@@ -120,7 +129,9 @@ export class Session implements Reader {
         connectionId: Number(row.id),
       };
       const seconds = Math.max(1, Math.round(options.stallTimeoutMs / 1000));
-      const limit = facts.isMariadb ? `max_statement_time=${statementLimitMs / 1000}` : `max_execution_time=${statementLimitMs}`;
+      const limit = facts.isMariadb
+        ? `max_statement_time=${statementLimitMs / 1000}`
+        : `max_execution_time=${statementLimitMs}`;
       await connection.query(
         `SET SESSION time_zone='+00:00', sql_mode='${sqlMode}', autocommit=1, wait_timeout=${seconds}, interactive_timeout=${seconds},` +
           ` net_read_timeout=${seconds}, net_write_timeout=${seconds}, lock_wait_timeout=${lockWaitSeconds}, innodb_lock_wait_timeout=${lockWaitSeconds}, ${limit}`,
@@ -138,7 +149,10 @@ export class Session implements Reader {
     return this.#lost;
   }
 
-  async rows<Row extends object = Record<string, Cell>>(sql: string, parameters: readonly Parameter[] = []): Promise<Row[]> {
+  async rows<Row extends object = Record<string, Cell>>(
+    sql: string,
+    parameters: readonly Parameter[] = [],
+  ): Promise<Row[]> {
     return (await this.#query({ sql }, parameters)) as Row[];
   }
 
@@ -152,7 +166,8 @@ export class Session implements Reader {
   }
 
   async #query(query: { sql: string; rowsAsArray?: boolean }, parameters: readonly Parameter[]): Promise<unknown> {
-    if (this.#lost) throw Object.assign(new Error('the connection was lost'), { code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
+    if (this.#lost)
+      throw Object.assign(new Error('the connection was lost'), { code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
     try {
       // Without parameters the driver need not look for their places, which takes long in a statement of a megabyte.
       const values = parameters.length === 0 ? {} : { values: parameters as unknown[] };

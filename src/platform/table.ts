@@ -75,8 +75,21 @@ export function columnOf(table: Table, name: string): Column | undefined {
 const integers = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'year']);
 const numerics = new Set([...integers, 'decimal', 'double']);
 const binaries = new Set([
-  'binary', 'varbinary', 'tinyblob', 'blob', 'mediumblob', 'longblob',
-  'geometry', 'point', 'linestring', 'polygon', 'multipoint', 'multilinestring', 'multipolygon', 'geometrycollection', 'geomcollection',
+  'binary',
+  'varbinary',
+  'tinyblob',
+  'blob',
+  'mediumblob',
+  'longblob',
+  'geometry',
+  'point',
+  'linestring',
+  'polygon',
+  'multipoint',
+  'multilinestring',
+  'multipolygon',
+  'geometrycollection',
+  'geomcollection',
 ]);
 
 export const isBinary = (column: Column): boolean => binaries.has(column.type) || column.type === 'bit';

@@ -9,8 +9,8 @@
  * key that would update another row than the one that was meant.
  */
 import { JobError } from '../platform/errors.ts';
-import { errorNumber, failureOf } from '../platform/mysql-errors.ts';
 import { identifier, type Reader, type Written } from '../platform/mysql.ts';
+import { errorNumber, failureOf } from '../platform/mysql-errors.ts';
 import { keyLiteral } from '../platform/table.ts';
 import type { CopyPlan } from './plan.ts';
 
@@ -39,7 +39,12 @@ export interface CopyRun {
   readonly observe: readonly string[];
   /** Called for each page with the observed values of the rows that were written: before (null for a new row) and after. */
   readonly written: (images: readonly Image[]) => Promise<void>;
-  readonly refuse: (refusal: { key: string; content: Record<string, string | null>; reason: string; code: number }) => Promise<void>;
+  readonly refuse: (refusal: {
+    key: string;
+    content: Record<string, string | null>;
+    reason: string;
+    code: number;
+  }) => Promise<void>;
   readonly progress: (rows: number) => void;
 }
 
@@ -102,12 +107,21 @@ export async function copyRows(run: CopyRun): Promise<Counts> {
   }
   // A row may have been refused because of one that came after it: whoever had its unique value has given it up by now.
   for (let again = refused.splice(0); again.length > 0; again = refused.splice(0)) {
-    await copyKnownPage(run, again.map(({ row }) => row), progress);
+    await copyKnownPage(
+      run,
+      again.map(({ row }) => row),
+      progress,
+    );
     if (refused.length === again.length) break;
   }
   for (const { row, error } of refused) {
     counts.deadLetters += 1;
-    await run.refuse({ key: row.key, content: await run.source.content(row.key), reason: error.message, code: errorNumber(error) });
+    await run.refuse({
+      key: row.key,
+      content: await run.source.content(row.key),
+      reason: error.message,
+      code: errorNumber(error),
+    });
   }
   return counts;
 }
@@ -161,12 +175,19 @@ async function copyKnownPage(run: CopyRun, rows: readonly Row[], { counts, refus
   counts.inserted += inserted.length;
   counts.updated += updated.length;
   counts.unchanged += rows.length - fresh.length - changed.length;
-  const images = [...inserted, ...updated].map((row) => ({ before: known.get(row.key)?.observed ?? null, after: row.observed }));
+  const images = [...inserted, ...updated].map((row) => ({
+    before: known.get(row.key)?.observed ?? null,
+    after: row.observed,
+  }));
   if (images.length > 0) await run.written(images);
 }
 
 function refusesAll({ plan }: CopyRun, error: Error | undefined): JobError {
-  return new JobError(`the target table ${plan.table.name} refuses every row: ${error?.message ?? 'no reason given'}; nothing was written, nothing is lost`, 'mend the table, then run again', error);
+  return new JobError(
+    `the target table ${plan.table.name} refuses every row: ${error?.message ?? 'no reason given'}; nothing was written, nothing is lost`,
+    'mend the table, then run again',
+    error,
+  );
 }
 
 /** What the target holds for these keys; the rows stay locked until the transaction ends. */
@@ -178,17 +199,33 @@ async function lookUp({ plan, target, observe }: CopyRun, rows: readonly Row[]):
     `SELECT ${[key, `IFNULL(${identifier(plan.time)},'')`, digest(plan.text), ...observe].join(', ')}
        FROM ${identifier(plan.table.name)} WHERE ${key} IN (${keys})${target.dryRun ? '' : ' FOR UPDATE'}`,
   );
-  return new Map(found.map(([id, time, hash, ...observed]) => [String(id), { time: String(time), digest: String(hash), observed: observed.map((value) => (value === null ? null : String(value))) }]));
+  return new Map(
+    found.map(([id, time, hash, ...observed]) => [
+      String(id),
+      {
+        time: String(time),
+        digest: String(hash),
+        observed: observed.map((value) => (value === null ? null : String(value))),
+      },
+    ]),
+  );
 }
 
 /** Where the target is as young as the row in hand but differs, another shard may have it now: asks the source again. */
-async function withoutStale(run: CopyRun, rows: readonly Row[], known: ReadonlyMap<string, Known>): Promise<readonly Row[]> {
+async function withoutStale(
+  run: CopyRun,
+  rows: readonly Row[],
+  known: ReadonlyMap<string, Known>,
+): Promise<readonly Row[]> {
   const doubtful = rows.filter((row) => {
     const there = known.get(row.key);
     return there !== undefined && there.digest !== row.digest && there.time >= row.time;
   });
   if (doubtful.length === 0) return rows;
-  const current = await run.source.current(doubtful.map((row) => row.key), expressionsOf(run));
+  const current = await run.source.current(
+    doubtful.map((row) => row.key),
+    expressionsOf(run),
+  );
   const fresh = new Map(current.map((row) => [row.key, toRow(row)]));
   const keys = new Set(doubtful.map((row) => row.key));
   return rows.flatMap((row) => (keys.has(row.key) ? (fresh.get(row.key) ?? []) : row));
@@ -201,7 +238,13 @@ async function write(run: CopyRun, rows: readonly Row[], onDuplicate: string, re
   return accepted;
 }
 
-async function writeBatch(run: CopyRun, rows: readonly Row[], onDuplicate: string, accepted: Row[], refused: Refused[]): Promise<void> {
+async function writeBatch(
+  run: CopyRun,
+  rows: readonly Row[],
+  onDuplicate: string,
+  accepted: Row[],
+  refused: Refused[],
+): Promise<void> {
   const [only] = rows;
   if (only === undefined || (accepted.length === 0 && refused.length >= refusalsMax)) {
     refused.push(...rows.map((row) => ({ row, error: refused.at(-1)?.error ?? new Error('not tried') })));

@@ -34,22 +34,36 @@ export async function planCopy(source: Table, target: Reader, options: CopyOptio
   const name = identifier(table.name);
   for (const needed of [key, time]) {
     if (columnOf(table, needed) === undefined) {
-      throw new SetupError(`the target table ${table.name} has no column ${needed}`, `ALTER TABLE ${table.name} ADD COLUMN ${needed} … as in the source`);
+      throw new SetupError(
+        `the target table ${table.name} has no column ${needed}`,
+        `ALTER TABLE ${table.name} ADD COLUMN ${needed} … as in the source`,
+      );
     }
   }
   if (!table.indexes.some((index) => index.unique && index.columns.length === 1 && index.columns[0] === key)) {
-    throw new SetupError(`the target table ${table.name} has no unique key on ${key}: rows would be copied twice`, `ALTER TABLE ${table.name} ADD PRIMARY KEY (${key})`);
+    throw new SetupError(
+      `the target table ${table.name} has no unique key on ${key}: rows would be copied twice`,
+      `ALTER TABLE ${table.name} ADD PRIMARY KEY (${key})`,
+    );
   }
-  const missing = source.columns.filter((column) => columnOf(table, column.name) === undefined).map((column) => column.name);
+  const missing = source.columns
+    .filter((column) => columnOf(table, column.name) === undefined)
+    .map((column) => column.name);
   if (missing.length > 0) {
     const message = `the target table ${table.name} lacks columns of the source: ${missing.join(', ')}`;
     const next = `ALTER TABLE ${table.name} ADD COLUMN ${missing[0]} …`;
     if (missingColumns === 'error') throw new SetupError(`${message} (TIDEMARK_MISSING_COLUMNS=error)`, next);
     log.warn(`${message}; they are not copied`, { next });
   }
-  const insisted = table.columns.find((column) => !column.nullable && !column.hasDefault && !column.generated && columnOf(source, column.name) === undefined);
+  const insisted = table.columns.find(
+    (column) =>
+      !column.nullable && !column.hasDefault && !column.generated && columnOf(source, column.name) === undefined,
+  );
   if (insisted !== undefined) {
-    throw new SetupError(`the target table ${table.name} insists on a column ${insisted.name} that the source lacks`, `ALTER TABLE ${table.name} ALTER COLUMN ${insisted.name} SET DEFAULT …`);
+    throw new SetupError(
+      `the target table ${table.name} insists on a column ${insisted.name} that the source lacks`,
+      `ALTER TABLE ${table.name} ALTER COLUMN ${insisted.name} SET DEFAULT …`,
+    );
   }
   const columns = source.columns.filter((column) => columnOf(table, column.name)?.generated === false);
   const names = columns.map((column) => identifier(column.name));

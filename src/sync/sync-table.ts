@@ -40,8 +40,22 @@ interface Application {
 export function syncTable({ table, time, key, observe = [], written }: SyncOptions) {
   return {
     targetTable: table,
-    prepare: (context: Preparation) => planCopy(context.table, context.target, { table, time, key, missingColumns: context.missingColumns }, context.log),
+    prepare: (context: Preparation) =>
+      planCopy(
+        context.table,
+        context.target,
+        { table, time, key, missingColumns: context.missingColumns },
+        context.log,
+      ),
     apply: ({ plan, source, target, deadLetter, progress }: Application) =>
-      copyRows({ plan, source, target, observe, progress, refuse: deadLetter, written: async (images) => written?.(target, images) }),
+      copyRows({
+        plan,
+        source,
+        target,
+        observe,
+        progress,
+        refuse: deadLetter,
+        written: async (images) => written?.(target, images),
+      }),
   };
 }
