@@ -1,7 +1,7 @@
 /** The engine's setting, from the settings in force. */
 import type { Halt } from '../engine/clock.ts';
 import { systemClock } from '../engine/clock.ts';
-import type { Setting } from '../engine/runner.ts';
+import type { Setting } from '../engine/run.ts';
 import type { Log } from '../platform/log.ts';
 import type { App, Surroundings } from './app.ts';
 

@@ -1,6 +1,7 @@
 /** What people see: lines, tables, errors. Results go to stdout, everything else to stderr. */
 import { inspect } from 'node:util';
 import { exitCodes, TidemarkError } from '../platform/errors.ts';
+import { explained } from '../platform/explain.ts';
 
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -17,14 +18,16 @@ export function complain(error: unknown, prefix = 'tidemark'): void {
     process.stderr.write(`${inspect(error)}\n`);
 }
 
-export function sentenceOf(error: unknown): string {
-  if (error instanceof TidemarkError)
-    return `${error.message.replace(/\.$/, '')}.${error.next === undefined ? '' : ` Next: ${error.next}`}`;
-  const message = error instanceof Error ? error.message : String(error);
-  return `${message.replace(/\.$/, '')}. This should not happen; TIDEMARK_LOG_LEVEL=debug prints where it did`;
+export function sentenceOf(raw: unknown): string {
+  const error = explained(raw);
+  const message = (error instanceof Error ? error.message : String(error)).replace(/[.?]$/, '');
+  if (!(error instanceof TidemarkError))
+    return `${message}. This should not happen; TIDEMARK_LOG_LEVEL=debug prints where it did`;
+  return `${message}.${error.next === undefined ? '' : ` Next: ${error.next}`}`;
 }
 
-export function exitCodeOf(error: unknown): number {
+export function exitCodeOf(raw: unknown): number {
+  const error = explained(raw);
   return error instanceof TidemarkError ? error.exitCode : exitCodes.bug;
 }
 

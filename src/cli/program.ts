@@ -201,5 +201,5 @@ function addSetup(program: Command, app: App, done: Done): void {
     .description('the demonstration on private servers: sample data, jobs, a crash, a proof')
     .option('--rows <n>', 'rows of commission', positive, 200_000)
     .addHelpText('after', examples('tidemark demo', 'tidemark demo --rows 1000000'))
-    .action(async () => done(await (await import('./demo.ts')).demo()));
+    .action(async (options) => done(await (await import('./demo.ts')).demo(app, options)));
 }

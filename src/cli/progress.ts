@@ -1,5 +1,5 @@
 /** A progress bar a shard, on stderr, when a person is watching; with rows a second and the time left. */
-import type { Setting } from '../engine/runner.ts';
+import type { Setting } from '../engine/run.ts';
 
 export interface Progress extends NonNullable<Setting['progress']> {
   stop(): void;

@@ -1,7 +1,7 @@
 /** What a run tells: JSON for scripts, a table on a terminal, a line on stderr for each thing a person must know. */
-import type { ShardResult } from '../engine/runner.ts';
+import type { ShardResult } from '../engine/run.ts';
 import type { Zone } from '../engine/zone.ts';
-import { exitCodes, TidemarkError } from '../platform/errors.ts';
+import { exitCodes } from '../platform/errors.ts';
 import { exitCodeOf, grouped, print, printJson, printTable, sentenceOf } from './output.ts';
 import type { JobResult, RunOptions } from './run.ts';
 
@@ -21,15 +21,8 @@ export const graveness = (code: number): number => (gravity.includes(code) ? gra
 export function exitCodeOfShard(shard: ShardResult, ifLocked: RunOptions['ifLocked']): number {
   if (shard.outcome === 'locked') return ifLocked === 'fail' ? exitCodes.locked : exitCodes.done;
   if (shard.outcome === 'interrupted') return exitCodes.done; // the signal's own code is added by the caller
-  if (shard.outcome === 'failed') return failureCode(shard.error);
+  if (shard.outcome === 'failed') return exitCodeOf(shard.error);
   return shard.outcome === 'dead-letters' || shard.findings.length > 0 ? exitCodes.waitsForPerson : exitCodes.done;
-}
-
-/** An error of a server that nobody expected is the job's failure, not a bug of ours. */
-function failureCode(error: unknown): number {
-  if (!(error instanceof TidemarkError) && typeof (error as { errno?: unknown })?.errno === 'number')
-    return exitCodes.failed;
-  return exitCodeOf(error);
 }
 
 export function reportJson({ job, runId, durationMs, shards }: JobResult, zone: Zone): void {
@@ -86,13 +79,10 @@ export function reportFailures({ job, runId, shards }: JobResult, options: RunOp
   }
 }
 
+/** Without the title, which the line begins with. */
 function failureText(error: unknown, title: string): string {
-  const text = sentenceOf(error).replace(new RegExp(`^${title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}: `), '');
-  if (error instanceof TidemarkError) return text;
-  const known = typeof (error as { errno?: unknown })?.errno === 'number' && error instanceof Error;
-  return known
-    ? `${error.message}; its window was rolled back, nothing is lost. Next: mend the cause, then tidemark run ${title}`
-    : text;
+  const text = sentenceOf(error);
+  return text.startsWith(`${title}: `) ? text.slice(title.length + 2) : text;
 }
 
 /** For a person on a terminal. */

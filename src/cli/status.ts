@@ -6,7 +6,7 @@ import { isTableJob, type Job, shardNames } from '../engine/job.ts';
 import { type LastRun, lastRun } from '../engine/runs.ts';
 import { Source } from '../engine/source.ts';
 import {
-  earliestRowInFlight,
+  earliestInFlight,
   type Holder,
   laggedBound,
   openTransaction,
@@ -92,14 +92,10 @@ async function watermarkOf(
   const bound = await statementBound(session, zone);
   const table = await describeTable(session, job.source.table(shard));
   if (table === null || bound.at === null || checkpoint === null || checkpoint >= bound.at) return bound;
-  const inFlight = await earliestRowInFlight(
-    new Source(table, job.source.time, job.source.key, zone),
-    { start: checkpoint, end: bound.at },
-    session,
-    zone,
-  );
+  const reader = new Source(table, job.source.time, job.source.key, zone);
+  const inFlight = await earliestInFlight(reader, { start: checkpoint, end: bound.at }, session);
   if (inFlight === null) return bound;
-  return { ...bound, at: inFlight, heldBackBy: await openTransaction(session) };
+  return { ...bound, at: zone.border(inFlight), heldBackBy: await openTransaction(session) };
 }
 
 function asJson(line: Line, zone: Zone) {

@@ -1,6 +1,7 @@
 /**
- * Sample data that looks like the real thing: a few heavy users and many light ones, refunds, cancellations, rows whose
- * state changed long after their creation, ties within one second, and text that breaks careless copying.
+ * Sample data that looks like the real thing: a few heavy users and many light ones, refunds, cancellations, rows that
+ * arrived late or were settled in a nightly batch that stamps thousands of them with one second, a few amounts beyond
+ * 2^53, and text that breaks careless copying.
  *
  * The same seed makes the same rows. Times end before `end`, so that everything is in the past.
  */
@@ -30,7 +31,12 @@ const remarks = [
   'line one\nline two\ttabbed',
 ];
 const nicknames = ['小明', 'Anna', "O'Neil", 'emoji 🐼', 'back\\slash', '"quoted"', '李雷', 'zoë'];
-const rowsPerInsert = 1000;
+const rowsPerInsert = 2000;
+const dayMs = 86_400_000;
+const quarterMs = 900_000;
+/** No double holds them. All in one shard, so that the sums of the others stay readable. */
+const hugeUser = 1008;
+const hugeFen = [9_007_199_254_740_993n, -9_007_199_254_740_995n, 9_007_199_254_741_001n];
 
 /** A small generator of numbers in [0, 1); good enough to look at, the same on every machine. */
 function randomFrom(seed: number): () => number {
@@ -53,34 +59,64 @@ async function insert(session: Session, table: string, rows: readonly (readonly 
     );
 }
 
+/** Texts of instants, quickly: a zone's offset is asked for once in each quarter of an hour, where alone it changes. */
+function textsOf(zone: Zone): (instant: Instant) => string {
+  const offsets = new Map<number, number>();
+  return (instant) => {
+    const quarter = Math.floor(instant / quarterMs) * quarterMs;
+    let offset = offsets.get(quarter);
+    if (offset === undefined) {
+      offset = Date.parse(`${zone.text(quarter).replace(' ', 'T')}Z`) - quarter;
+      offsets.set(quarter, offset);
+    }
+    return new Date(instant + offset).toISOString().slice(0, 19).replace('T', ' ');
+  };
+}
+
 /** A user's id: one in four rows belongs to one of ten heavy users, one for each last digit. */
 function pickUser(random: () => number, users: number): number {
   return random() < 0.25 ? 1000 + Math.floor(random() * 10) : 1000 + Math.floor(random() * users);
 }
 
-function commissionRow(id: number, sample: Sample, random: () => number, zone: Zone): Value[] {
-  const user = pickUser(random, sample.users);
+/** When a row was created, and when it was last changed: at once, some time later, or in the batch of 03:00 the next day. */
+function timesOf(id: number, sample: Sample, random: () => number): { created: Instant; updated: Instant } {
+  const wholeSecond = (instant: number) => Math.floor(instant / 1000) * 1000;
+  const last = sample.end - 1000;
   // Ids are handed out as time goes by, and business grows: more rows in the last days than in the first.
-  const age = (1 - Math.sqrt(id / sample.rows)) * sample.days * 86_400_000;
-  const created = Math.floor((sample.end - 1000 - age) / 1000) * 1000;
+  const age = (1 - Math.sqrt(id / sample.rows)) * sample.days * dayMs;
+  const arrived = wholeSecond(last - age);
   const kind = random();
-  const status = kind < 0.1 ? 0 : kind < 0.16 ? 2 : 1;
-  const settledLater = random() < 0.3 ? Math.floor(random() * Math.min(age, 5 * 86_400_000)) : 0;
-  const updated = Math.floor((created + settledLater) / 1000) * 1000;
+  if (kind < 0.02) return { created: wholeSecond(arrived - random() * 3 * dayMs), updated: arrived };
+  if (kind < 0.2) return { created: arrived, updated: wholeSecond(arrived + random() * Math.min(age, 5 * dayMs)) };
+  const batch = Math.ceil(arrived / dayMs) * dayMs - 5 * 3_600_000; // 19:00 UTC is 03:00 in China
+  if (kind < 0.35 && batch >= arrived && batch <= last) return { created: arrived, updated: batch };
+  return { created: arrived, updated: arrived };
+}
+
+function amountOf(random: () => number): number {
   const fen = Math.floor(10 + random() ** 4 * 200_000);
-  const amount = random() < 0.05 ? -fen : fen;
+  return random() < 0.05 ? -fen : fen;
+}
+
+function commissionRow(
+  id: number,
+  sample: Sample,
+  random: () => number,
+  text: (instant: Instant) => string,
+): { user: number; row: Value[] } {
+  const huge =
+    id % Math.ceil(sample.rows / hugeFen.length) === 1
+      ? hugeFen[Math.floor((id * hugeFen.length) / sample.rows)]
+      : undefined;
+  const user = huge === undefined ? pickUser(random, sample.users) : hugeUser;
+  const { created, updated } = timesOf(id, sample, random);
+  const kind = random();
+  const status = huge !== undefined ? 1 : kind < 0.1 ? 0 : kind < 0.16 ? 2 : 1;
+  const amount = huge ?? amountOf(random);
+  const type = 1 + Math.floor(random() * 4);
   const remark = remarks[Math.floor(random() * remarks.length * 2)] ?? null;
-  return [
-    id,
-    user,
-    `SN${String(20_260_000_000_000 + id)}`,
-    amount,
-    1 + Math.floor(random() * 4),
-    status,
-    remark,
-    zone.text(created),
-    zone.text(updated),
-  ];
+  const row = [id, user, `SN${20_260_000_000_000 + id}`, amount, type, status, remark, text(created), text(updated)];
+  return { user, row };
 }
 
 /**
@@ -95,8 +131,14 @@ export async function fillSource(
   progress: (rows: number) => void = () => undefined,
 ): Promise<void> {
   const random = randomFrom(sample.seed);
+  await fillUsers(source, sample, random, zone);
+  await fillCommission(source, sample, random, zone, progress);
+}
+
+async function fillUsers(source: Session, sample: Sample, random: () => number, zone: Zone): Promise<void> {
+  const text = textsOf(zone);
   const users = Array.from({ length: sample.users }, (_, index): Value[] => {
-    const time = zone.text(Math.floor((sample.end - 1000 - random() * sample.days * 86_400_000) / 1000) * 1000);
+    const time = text(Math.floor((sample.end - 1000 - random() * sample.days * dayMs) / 1000) * 1000);
     const inviter = random() < 0.6 ? 1000 + Math.floor(random() * sample.users) : null;
     return [
       index + 1,
@@ -111,18 +153,31 @@ export async function fillSource(
   });
   for (let from = 0; from < users.length; from += rowsPerInsert)
     await insert(source, 'user_extension', users.slice(from, from + rowsPerInsert));
-  const waiting = new Map<string, Value[][]>(shards.map((shard) => [shard, []]));
+}
+
+async function fillCommission(
+  source: Session,
+  sample: Sample,
+  random: () => number,
+  zone: Zone,
+  progress: (rows: number) => void,
+): Promise<void> {
+  const text = textsOf(zone);
+  const waiting: Value[][][] = shards.map(() => []);
+  // Rows are made up while the ones before them are being written.
+  let writing: Promise<void> = Promise.resolve();
   for (let id = 1; id <= sample.rows; id++) {
-    const row = commissionRow(id, sample, random, zone);
-    const shard = String(row[1]).at(-1) as string;
-    const rows = waiting.get(shard) as Value[][];
+    const { user, row } = commissionRow(id, sample, random, text);
+    const rows = waiting[user % 10] as Value[][];
     rows.push(row);
     if (rows.length === rowsPerInsert) {
-      await insert(source, `plus_commission_log_${shard}`, rows.splice(0));
-      progress(rowsPerInsert);
+      await writing;
+      writing = insert(source, `plus_commission_log_${user % 10}`, rows.splice(0)).then(() => progress(rowsPerInsert));
+      writing.catch(() => undefined); // it is awaited before the next
     }
   }
-  for (const [shard, rows] of waiting) {
+  await writing;
+  for (const [shard, rows] of waiting.entries()) {
     await insert(source, `plus_commission_log_${shard}`, rows);
     progress(rows.length);
   }

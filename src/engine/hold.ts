@@ -21,6 +21,9 @@ export class InterruptedError extends TidemarkError {
   }
 }
 
+/** How long a run that was told to drop everything may take to do so at the next step. */
+const graceMs = 2000;
+
 /** Named instants at which a test may break a run. */
 export type StepName = 'locked' | 'checkpoint-locked' | 'applied' | 'recorded' | 'moved' | 'committed' | 'published';
 export type OnStep = (step: StepName) => void | Promise<void>;
@@ -49,7 +52,15 @@ export class Hold {
   private constructor(options: HoldOptions, target: Session) {
     this.#options = options;
     this.#target = target;
+    options.halt.now.addEventListener('abort', this.#letGo, { once: true });
   }
+
+  /** A statement that hangs would keep an interrupted run: dropping the connections rolls back what is in hand. */
+  readonly #letGo = () => {
+    setTimeout(() => {
+      for (const session of [this.#target, this.#sources.main, this.#sources.aside]) session?.destroy();
+    }, graceMs).unref();
+  };
 
   /** @returns null when another run holds the shard */
   static async take(options: HoldOptions): Promise<Hold | null> {
@@ -148,6 +159,7 @@ export class Hold {
   }
 
   async release(): Promise<void> {
+    this.#options.halt.now.removeEventListener('abort', this.#letGo);
     await Promise.all([this.#target.close(), this.#sources.main?.close(), this.#sources.aside?.close()]);
   }
 }

@@ -10,7 +10,7 @@ import type { ShardName } from './checkpoint.ts';
 import { type DeadLetter, keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead-letters.ts';
 import type { Hold } from './hold.ts';
 import type { Finding, FollowingJob, Part, TableJob, Target } from './job.ts';
-import { type Cursor, dirtily, inSnapshot, type Source, type SourceRow } from './source.ts';
+import { type Cursor, inSnapshot, type Source, type SourceRow } from './source.ts';
 import { laggedBound, provenEnd, statementBound, upstreamWatermark, type Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -87,14 +87,10 @@ export function tableIntake(
     async take({ window, resume, mode }, target) {
       const session = await hold.source();
       const toProve = mode === 'closing' && resume === null && options.settleLagMs === undefined;
-      const uncommitted = toProve ? await dirtily(session, () => source.digest(session, window)) : null;
+      const end = toProve ? await provenEnd(source, window, session, zone) : window.end;
+      const taken = { start: window.start, end };
+      const after = resume === null ? null : (JSON.parse(resume) as Cursor);
       return inSnapshot(session, async () => {
-        const end =
-          uncommitted === null
-            ? window.end
-            : await provenEnd(source, window, uncommitted, session, () => hold.aside(), zone);
-        const taken = { start: window.start, end };
-        const after = resume === null ? null : (JSON.parse(resume) as Cursor);
         const rows = new Rows(
           (cursor, expressions) => source.page(session, taken, cursor, expressions),
           source.pageRows,

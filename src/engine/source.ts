@@ -182,19 +182,34 @@ function toRow([time, key, ...values]: (string | number | null)[]): SourceRow {
   };
 }
 
-/** Runs one read that also sees what is not committed. It takes no locks and waits for none. */
+/**
+ * Runs one read that also sees what is not committed. It takes no locks and waits for none.
+ *
+ * The level is the session's for that long, and not the next statement's alone: a word to keep the connection warm may
+ * come between.
+ */
 export async function dirtily<Result>(session: Session, read: () => Promise<Result>): Promise<Result> {
-  await session.write('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
-  return read();
+  await session.write('SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
+  try {
+    return await read();
+  } finally {
+    await backToNormal(session);
+  }
 }
 
 /** Runs reads that all see the same instant of committed rows. */
 export async function inSnapshot<Result>(session: Session, read: () => Promise<Result>): Promise<Result> {
-  await session.write('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+  await session.write('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
   await session.write('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
   try {
     return await read();
   } finally {
     await session.write('ROLLBACK').catch(() => session.destroy());
+    await backToNormal(session);
   }
+}
+
+/** A session whose level is not known is of no use. */
+async function backToNormal(session: Session): Promise<void> {
+  await session.write('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED').catch(() => session.destroy());
 }

@@ -6,9 +6,11 @@
  *
  * 1. The bound: the whole second before the oldest statement now running. Every statement that stamped a row before the
  *    bound has ended by now, so each such row is physically in the table, committed or not. This stays true for ever.
- * 2. The window is read READ UNCOMMITTED, and then its committed rows. A version that only the first read saw is in
- *    flight; the window ends before its second. A version that the second read sees at or after the window's end is not:
- *    it was committed and then written again, and belongs to a later window.
+ * 2. The window is read READ UNCOMMITTED, then READ COMMITTED: a version that only the first read saw is in flight, and
+ *    the window ends before its second. A version whose row the second read sees at or after the window's end is not: it
+ *    was committed, written again and committed, and belongs to a later window. The order matters: a committed read that
+ *    is older than the dirty one would miss a version that was committed between them and is covered, now, by another
+ *    transaction that may yet be rolled back. The rows themselves are read later still.
  *
  * INNODB_TRX would be no proof: a transaction starts there with the first row it touches, which can be long after NOW()
  * was fixed, and the list is cached. Locking reads would prove it, too, but deadlock the writers of the platform.
@@ -42,6 +44,7 @@ export interface Watermark {
 /** A statement that runs longer than this is worth naming. */
 const noticeableSeconds = 5;
 const versionsPerPage = 5000;
+const keysPerLookup = 1000;
 
 const notWriting = `COMMAND NOT IN ('Sleep','Daemon','Binlog Dump','Binlog Dump GTID') AND (INFO IS NULL OR INFO NOT REGEXP '^[[:space:](]*select')`;
 const oldestStatement = {
@@ -85,70 +88,46 @@ export async function laggedBound(session: Session, zone: Zone, lagMs: number): 
 
 /**
  * Where a window may end: its own end when every row version in it is committed, else before the earliest in flight.
- *
- * @param uncommitted the digest of the window, read dirtily before the snapshot of `committed` was taken
- * @param openAside another connection to the source, outside of that snapshot
+ * What is read for the effects must be read after this.
  */
-export async function provenEnd(
-  source: Source,
-  window: Window,
-  uncommitted: string,
-  committed: Reader,
-  openAside: () => Promise<Session>,
-  zone: Zone,
-): Promise<Instant> {
-  if ((await source.digest(committed, window)) === uncommitted) return window.end;
-  const dirty = await openAside();
-  let after: Cursor | null = null;
-  for (;;) {
-    const seen: Version[] = await dirtily(dirty, () => source.versions(dirty, window, after, versionsPerPage));
-    const last = seen.at(-1);
-    if (last === undefined) return window.end;
-    const earliest = await earliestInFlight(source, window, seen, committed);
-    if (earliest !== null) return Math.max(window.start, zone.border(earliest));
-    after = last;
-  }
+export async function provenEnd(source: Source, window: Window, session: Session, zone: Zone): Promise<Instant> {
+  const uncommitted = await dirtily(session, () => source.digest(session, window));
+  if ((await source.digest(session, window)) === uncommitted) return window.end;
+  const earliest = await earliestInFlight(source, window, session);
+  return earliest === null ? window.end : Math.max(window.start, zone.border(earliest));
 }
 
-/** The time of the first version of these that is not committed. They are in order of time. */
-async function earliestInFlight(
-  source: Source,
-  window: Window,
-  seen: readonly Version[],
-  committed: Reader,
-): Promise<Instant | null> {
-  const current = new Map<string, { time: Instant | null; digest: string }>();
-  for (let from = 0; from < seen.length; from += 1000) {
-    const keys = seen.slice(from, from + 1000).map(({ key }) => key);
-    for (const { key, time, digest } of await source.committedVersions(committed, keys)) {
-      current.set(key, { time: source.instant(time), digest });
-    }
-  }
-  for (const { time, key, digest } of seen) {
-    const version = current.get(key);
-    if (version?.digest === digest) continue;
-    if (version?.time !== undefined && version.time !== null && version.time >= window.end) continue;
-    return source.instant(time);
-  }
-  return null;
-}
-
-/** For people who ask what holds a job back: the border before the earliest row in flight, or null. */
-export async function earliestRowInFlight(
-  source: Source,
-  window: Window,
-  session: Session,
-  zone: Zone,
-): Promise<Instant | null> {
+/** The time of the earliest row version in a window that is not committed; null when there is none. */
+export async function earliestInFlight(source: Source, window: Window, session: Session): Promise<Instant | null> {
   let after: Cursor | null = null;
   for (;;) {
     const seen: Version[] = await dirtily(session, () => source.versions(session, window, after, versionsPerPage));
     const last = seen.at(-1);
     if (last === undefined) return null;
-    const earliest = await earliestInFlight(source, window, seen, session);
-    if (earliest !== null) return zone.border(earliest);
+    for (let from = 0; from < seen.length; from += keysPerLookup) {
+      const earliest = await firstUncommitted(source, window, seen.slice(from, from + keysPerLookup), session);
+      if (earliest !== null) return earliest;
+    }
     after = last;
   }
+}
+
+/** The time of the first of these versions, seen dirtily and in order of time, that is not committed by now. */
+async function firstUncommitted(
+  source: Source,
+  window: Window,
+  seen: readonly Version[],
+  session: Session,
+): Promise<Instant | null> {
+  const keys = seen.map(({ key }) => key);
+  const committed = new Map((await source.committedVersions(session, keys)).map((version) => [version.key, version]));
+  for (const { time, key, digest } of seen) {
+    const version = committed.get(key);
+    if (version?.digest === digest) continue;
+    const committedAt = version === undefined ? null : source.instant(version.time);
+    if (committedAt === null || committedAt < window.end) return source.instant(time);
+  }
+  return null;
 }
 
 /** Names the open transactions that may hold rows in flight, oldest first. A hint for people, never a proof. */

@@ -124,6 +124,8 @@ export async function startMariadb(binaries: Binaries, start: MariadbStart): Pro
         `--socket=${join(start.runFolder, 'mariadbd.sock')}`,
         `--pid-file=${join(start.runFolder, 'mariadbd.pid')}`,
         `--init-file=${initFile}`,
+        // Its own folder for temporary files: a server that starts deletes those of others from a shared one.
+        `--tmpdir=${start.runFolder}`,
         `--secure-file-priv=${start.runFolder}`,
         `--bind-address=${localHost}`,
         `--port=${start.port}`,

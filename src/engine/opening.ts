@@ -1,0 +1,94 @@
+/** What a run looks at before its first window: the copy in Redis, the source and its privileges, the tables of both sides. */
+import { SetupError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
+import type { Hold } from './hold.ts';
+import { followingIntake, type Intake, type IntakeOptions, tableIntake } from './intake.ts';
+import { isTableJob, type Job, shardNames, type TableJob } from './job.ts';
+import type { Run, Setting, ShardResult } from './run.ts';
+import { Source } from './source.ts';
+import { describeSource } from './source-table.ts';
+import { checkProvable } from './watermark.ts';
+
+/** Compares the copy in Redis with the checkpoint before any work, and puts it right. */
+export async function checkCopy(
+  name: ShardName,
+  hold: Hold,
+  setting: Setting,
+  result: ShardResult,
+  log: Log,
+): Promise<void> {
+  const { zone, copies } = setting;
+  const checkpoint = await hold.retried(() => readCheckpoint(hold.target, name, zone));
+  result.checkpoint = checkpoint;
+  const copy = await copies.look(name, checkpoint);
+  if (checkpoint === null && copy.at !== null) {
+    throw new SetupError(
+      `Redis knows a checkpoint of ${titleOf(name)} (${zone.iso(copy.at)}), the database has none: a first run would apply everything again`,
+      `tidemark checkpoint ${titleOf(name)} --set ${zone.iso(copy.at)}, or delete the key ${copies.key(name)}`,
+    );
+  }
+  if (copy.state === 'unreachable')
+    log.warn('Redis cannot be reached; the run goes on, checkpoints are safe in the database');
+  else if (checkpoint !== null && copy.state !== 'agrees' && setting.halt.soon.aborted === false && !hold.isDryRun) {
+    const warning = await copies.publish(name, checkpoint, () => readCheckpoint(hold.target, name, zone));
+    if (warning !== null) log.warn(warning);
+  }
+}
+
+export async function openIntake(job: Job, options: IntakeOptions, setting: Setting): Promise<Intake> {
+  const { hold, zone, log } = options;
+  if (!isTableJob(job)) {
+    const upstream = setting.jobs.find((candidate) => candidate.name === job.follows);
+    if (upstream === undefined)
+      throw new SetupError(`${job.name} follows ${job.follows}, and there is no such job`, 'tidemark list');
+    return followingIntake(job, shardNames(upstream), options);
+  }
+  const session = await hold.source();
+  await checkProvable(session, options.settleLagMs === undefined);
+  const table = await describeSource(session, job, options.name.shard, log);
+  const source = new Source(table, job.source.time, job.source.key, zone);
+  const timeless = await source.timeless(session);
+  if (timeless > 0)
+    log.warn(
+      `${timeless} rows of ${table.name} have no ${job.source.time} (NULL or zero): they are in no window and are not copied`,
+    );
+  const plan = await (job as TableJob).prepare({
+    table,
+    target: hold.target,
+    log,
+    missingColumns: setting.missingColumns,
+  });
+  return tableIntake(job as TableJob, plan, source, options);
+}
+
+export function intakeOptions(
+  name: ShardName,
+  runId: string,
+  setting: Setting,
+  hold: Hold,
+  result: ShardResult,
+  log: Log,
+): IntakeOptions {
+  const { zone, clock, windowRows, settleLagMs, progress } = setting;
+  return {
+    name,
+    runId,
+    hold,
+    zone,
+    log,
+    settleLagMs,
+    now: () => clock.now(),
+    rowLimit: windowRows,
+    progress: (rows) => progress?.rows(name.shard, rows),
+    finding: (finding) => result.findings.push(finding),
+  };
+}
+
+/** Tells the progress bar how much there is to do. */
+export async function announce({ setting, result, watermark, intake, hold, name }: Run): Promise<void> {
+  if (setting.progress === null || watermark.at === null) return;
+  const start = result.checkpoint ?? (await intake.oldest(hold.target));
+  const rows = start === null || start >= watermark.at ? 0 : await intake.count({ start, end: watermark.at });
+  if (rows !== null) setting.progress.total(name.shard, rows);
+}

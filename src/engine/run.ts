@@ -1,0 +1,112 @@
+/** What a run is asked to do, what it works with, what it carries from step to step, and what it tells in the end. */
+import type { Log } from '../platform/log.ts';
+import type { Session } from '../platform/mysql.ts';
+import type { ShardName } from './checkpoint.ts';
+import type { CheckpointCopies } from './checkpoint-copy.ts';
+import type { Clock, Halt } from './clock.ts';
+import type { Hold, OnStep } from './hold.ts';
+import type { Intake } from './intake.ts';
+import type { Finding, Job, Target } from './job.ts';
+import { type Counts, noCounts } from './journal.ts';
+import type { RunKind } from './runs.ts';
+import type { Holder, Watermark } from './watermark.ts';
+import type { Window } from './window.ts';
+import type { Instant, Zone } from './zone.ts';
+
+/** What a run is asked to do. */
+export interface Request {
+  readonly kind: Exclude<RunKind, 'checkpoint'>;
+  /** For `range`. */
+  readonly range: Window | null;
+  readonly dryRun: boolean;
+  readonly maxWindows: number;
+  readonly waitForLock: boolean;
+}
+
+/** What a run works with. */
+export interface Setting {
+  readonly openTarget: (job: Job) => Promise<Session>;
+  readonly openSource: () => Promise<Session>;
+  readonly copies: CheckpointCopies;
+  readonly jobs: readonly Job[];
+  readonly clock: Clock;
+  readonly zone: Zone;
+  readonly halt: Halt;
+  readonly log: Log;
+  readonly windowRows: number;
+  readonly stallTimeoutMs: number;
+  readonly settleLagMs: number | undefined;
+  readonly missingColumns: 'warn' | 'error';
+  readonly onStep: OnStep;
+  readonly progress: { total(shard: string, rows: number): void; rows(shard: string, rows: number): void } | null;
+}
+
+export type Outcome =
+  | 'done'
+  | 'nothing-due'
+  | 'held-back'
+  | 'locked'
+  | 'paused'
+  | 'dead-letters'
+  | 'failed'
+  | 'interrupted';
+
+export interface ShardResult extends Counts {
+  readonly shard: string;
+  outcome: Outcome;
+  windows: number;
+  from: Instant | null;
+  to: Instant | null;
+  checkpoint: Instant | null;
+  heldBackBy: Holder | null;
+  error: unknown;
+  readonly findings: Finding[];
+}
+
+/** Everything one shard's run carries from step to step. */
+export interface Run {
+  readonly name: ShardName;
+  readonly runId: string;
+  readonly request: Request;
+  readonly setting: Setting;
+  readonly hold: Hold;
+  readonly intake: Intake;
+  readonly log: Log;
+  readonly result: ShardResult;
+  /** How far this run may go; fixed once, so that it ends although the source goes on. */
+  watermark: Watermark;
+  /** In a dry run the position moves here only. */
+  pretended: Instant | null;
+}
+
+export function emptyResult(shard: string): ShardResult {
+  return {
+    shard,
+    outcome: 'nothing-due',
+    windows: 0,
+    from: null,
+    to: null,
+    ...noCounts(),
+    checkpoint: null,
+    heldBackBy: null,
+    error: null,
+    findings: [],
+  };
+}
+
+/** Notes what keeps the run from going on; the first to do so is told. */
+export function holdBack(result: ShardResult, by: Holder | null): void {
+  result.heldBackBy ??= by;
+  if (by !== null && result.outcome === 'nothing-due') result.outcome = 'held-back';
+}
+
+/** A job's view of the transaction: no commit, no rollback, and in a dry run no writing. */
+export function targetOf(session: Session, dryRun: boolean): Target {
+  return {
+    dryRun,
+    rows: (sql, parameters) => session.rows(sql, parameters),
+    tuples: (sql, parameters) => session.tuples(sql, parameters),
+    write: (sql, parameters) =>
+      dryRun ? Promise.resolve({ affected: 0, insertId: 0 }) : session.write(sql, parameters),
+  };
+}
