@@ -73,7 +73,7 @@ async function sync(scene: Scene): Promise<void> {
   const { stage, environment, main } = scene;
   stage.step('Sync, with a crash');
   stage.command(`tidemark run ${syncUsers}`);
-  stage.line(did(await runJob(syncUsers, environment, main)));
+  stage.line(did(await runJob(syncUsers, environment, main, true)));
   stage.line('');
   await syncThroughCrash(scene);
 }
@@ -105,7 +105,7 @@ function finish({ stage, wrong }: Scene, ms: number): number {
     [`${program} checkpoint ${syncCommission} 3`, 'one shard, and its copy in Redis'],
   ] as const;
   const width = Math.max(...next.map(([command]) => command.length));
-  stage.heading(`Try next (the servers stay up until ${here} local down)`);
+  stage.heading(`Try next (the servers stay up; ${here} local down stops them)`);
   for (const [command, what] of next) stage.line(`${command.padEnd(width)}  # ${what}`);
   return wrong.length === 0 ? exitCodes.done : exitCodes.failed;
 }

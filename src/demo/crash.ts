@@ -15,6 +15,8 @@ import { grouped, type Stage, seconds } from './stage.ts';
 import { did, type Environment, runJob, start } from './tidemark.ts';
 
 const noticeMs = 20_000;
+/** Small windows, so that a crash half way leaves some of them. */
+const windowRows = (rows: number) => String(Math.min(50_000, Math.max(250, Math.round(rows / 40))));
 
 interface Left {
   readonly shard: string;
@@ -34,7 +36,7 @@ async function killHalfWay(
   environment: Environment,
   rows: number,
 ): Promise<{ ms: number; killed: boolean }> {
-  const { child, ended } = start(['run', job], environment);
+  const { child, ended } = start(['run', job], { ...environment, TIDEMARK_WINDOW_ROWS: windowRows(rows) }, true);
   let over = false;
   const done = ended.finally(() => {
     over = true;
@@ -107,7 +109,7 @@ export async function syncThroughCrash(scene: Scene): Promise<void> {
   stage.line('Whole windows only: rows, journal and checkpoint commit together, or not at all.');
   stage.line('');
   stage.command(`tidemark run ${job}`);
-  const rest = await runJob(job, environment, main);
+  const rest = await runJob(job, environment, main, true);
   stage.line(did(rest));
   const committed = left.reduce((sum, one) => sum + one.committed, 0);
   const sums = `${grouped(committed)} before the kill and ${grouped(rest.read)} now`;

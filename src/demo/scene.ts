@@ -43,7 +43,7 @@ export async function openScene(
   stage: Stage,
   servers: LocalServers,
 ): Promise<Scene> {
-  const environment = demoEnvironment(servers.settings, Math.min(50_000, Math.max(250, Math.round(rows / 40))));
+  const environment = demoEnvironment(servers.settings);
   const config = Config.read({ environment });
   const databases = new Databases(config);
   const [source, main] = [await databases.open('source'), await databases.open('main')];

@@ -16,9 +16,9 @@ export type Environment = NodeJS.ProcessEnv;
 
 const program = join(ownFolder, 'bin', 'tidemark');
 
-/** This process's environment, with the private servers' settings and windows small enough that a crash leaves a part. */
-export function demoEnvironment(settings: LocalSettings, windowRows: number): Environment {
-  return { ...process.env, ...settings, TIDEMARK_WINDOW_ROWS: String(windowRows), TIDEMARK_LOG_LEVEL: 'warn' };
+/** This process's environment, with the private servers' settings. */
+export function demoEnvironment(settings: LocalSettings): Environment {
+  return { ...process.env, ...settings, TIDEMARK_LOG_LEVEL: 'warn' };
 }
 
 /** The program as one would type it in the working folder. */
@@ -39,29 +39,41 @@ export interface Started {
   readonly ended: Promise<Ended>;
 }
 
-/** Starts a command. Its progress bars and complaints go straight to our stderr, what it prints is kept. */
-export function start(args: readonly string[], environment: Environment): Started {
+/**
+ * Starts a command and keeps what it prints.
+ *
+ * @param bars its stderr is ours, so that it shows progress bars where a person is watching; else its complaints are
+ * passed on when it ends
+ */
+export function start(args: readonly string[], environment: Environment, bars: boolean): Started {
   const startedAt = Date.now();
-  const child = spawn(program, [...args], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(program, [...args], { env: environment, stdio: ['ignore', 'pipe', bars ? 'inherit' : 'pipe'] });
   let stdout = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
   });
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, ms: Date.now() - startedAt }));
+    child.once('close', (code) => {
+      process.stderr.write(stderr);
+      resolve({ code, stdout, ms: Date.now() - startedAt });
+    });
   });
   return { child, ended };
 }
 
 /** @throws JobError when the command does not end with 0 */
-export async function tidemark(args: readonly string[], environment: Environment): Promise<Ended> {
-  const ended = await start(args, environment).ended;
+export async function tidemark(args: readonly string[], environment: Environment, bars = false): Promise<Ended> {
+  const ended = await start(args, environment, bars).ended;
   if (ended.code === 0) return ended;
   const how = ended.code === null ? 'was ended by a signal' : `ended with exit code ${ended.code}`;
   throw new JobError(
     `the demonstration stops here: \`tidemark ${args.join(' ')}\` ${how}${ended.stdout === '' ? '' : `:\n${ended.stdout.trimEnd()}`}`,
-    'tidemark demo begins again from nothing',
+    'tidemark demo, which begins again from nothing',
   );
 }
 
@@ -74,9 +86,9 @@ export interface RunCounts {
 }
 
 /** Runs a job, and says what it did: from its own rows in the history of runs. */
-export async function runJob(job: string, environment: Environment, main: Reader): Promise<RunCounts> {
+export async function runJob(job: string, environment: Environment, main: Reader, bars = false): Promise<RunCounts> {
   const [before] = await main.tuples('SELECT IFNULL(MAX(sequence), 0) FROM tidemark_run');
-  const { ms } = await tidemark(['run', job], environment);
+  const { ms } = await tidemark(['run', job], environment, bars);
   const [counts] = await main.tuples(
     `SELECT IFNULL(SUM(rows_read), 0), IFNULL(SUM(inserted), 0), IFNULL(SUM(updated), 0), IFNULL(SUM(unchanged), 0)
        FROM tidemark_run WHERE job = ? AND sequence > ?`,

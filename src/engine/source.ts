@@ -65,13 +65,20 @@ export class Source {
     return this.#utc ? Date.parse(`${text.slice(0, 19).replace(' ', 'T')}Z`) : this.#zone.fromText(text);
   }
 
-  /** The time of the oldest row, also of one that is not committed; null when there is none. Zero and NULL do not count. */
+  /**
+   * The earliest time of a row, in its committed version or in one that is not committed: either may come to stand.
+   * Null when there is none; zero and NULL do not count.
+   */
   async oldest(session: Session): Promise<Instant | null> {
-    const [row] = await dirtily(session, () =>
-      session.tuples(`SELECT MIN(${this.#time}) FROM ${this.#name} WHERE ${this.#time} >= '1000-01-01'`),
-    );
-    const text = row?.[0];
-    return text === null || text === undefined ? null : this.instant(String(text));
+    const earliest = async () => {
+      const [row] = await session.tuples(
+        `SELECT MIN(${this.#time}) FROM ${this.#name} WHERE ${this.#time} >= '1000-01-01'`,
+      );
+      return row?.[0] === null || row?.[0] === undefined ? null : this.instant(String(row[0]));
+    };
+    const uncommitted = await dirtily(session, earliest);
+    const committed = await earliest();
+    return uncommitted === null || committed === null ? (uncommitted ?? committed) : Math.min(uncommitted, committed);
   }
 
   /** How many rows have no usable time: they can be in no window. */

@@ -123,7 +123,7 @@ export async function addExtensions(session: Session, ...rows: readonly Partial<
 export async function addManyCommissions(world: World, count: number, remarkBytes = 0): Promise<void> {
   await world.source.write(
     `INSERT INTO plus_commission_log_1 SELECT seq, 1001, CONCAT('SN', seq), seq, 1, 1, REPEAT('x', ${remarkBytes}), at, at
-       FROM (SELECT seq, '2026-11-18 10:00:00' + INTERVAL seq SECOND at FROM seq_1_to_${count}) rows`,
+       FROM (SELECT seq, '2026-11-18 10:00:00' + INTERVAL seq SECOND at FROM seq_1_to_${count}) numbered`,
   );
 }
 

@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import { jobs } from '../../jobs/index.ts';
 import { migrations } from '../../migrations/index.ts';
 import { createPlatformTables } from '../../src/demo/platform-tables.ts';
@@ -21,7 +22,6 @@ import { Config } from '../../src/platform/config.ts';
 import { Databases } from '../../src/platform/databases.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import { type Cell, Session } from '../../src/platform/mysql.ts';
-import { RedisCopy } from '../../src/platform/redis.ts';
 import { copyStatement } from '../../src/platform/table-copy.ts';
 import { newDatabase, redisUrl, type ServerAddresses } from './servers.ts';
 
@@ -51,7 +51,7 @@ export class World {
   readonly settings: Readonly<Record<string, string>>;
   readonly source: Session;
   readonly main: Session;
-  readonly redis: RedisCopy;
+  readonly redis: Redis;
   readonly zone: Zone;
   readonly config: Config;
   readonly #folder: string;
@@ -88,7 +88,7 @@ export class World {
     const [source, main, redis] = await Promise.all([
       open(plus.url, 'source'),
       open(mia.url, 'main'),
-      RedisCopy.open(settings.REDIS_URL),
+      Promise.resolve(new Redis(settings.REDIS_URL)),
     ]);
     const drop = async () => {
       await Promise.all([plus.drop(), mia.drop()]);
@@ -173,6 +173,11 @@ export class World {
     return this.redis.get(`${this.settings.TIDEMARK_REDIS_PREFIX}checkpoint:${job}${shard === '' ? '' : `:${shard}`}`);
   }
 
+  /** As if Redis had never heard of the shard. */
+  async forgetRedis(job: string, shard = ''): Promise<void> {
+    await this.redis.del(`${this.settings.TIDEMARK_REDIS_PREFIX}checkpoint:${job}${shard === '' ? '' : `:${shard}`}`);
+  }
+
   /** Rows of commission, in the shard of their user. Times are local text; update_time is create_time unless given. */
   async addCommission(...rows: readonly Partial<Commission>[]): Promise<void> {
     for (const row of rows) {
@@ -220,7 +225,7 @@ export class World {
   }
 
   async destroy(): Promise<void> {
-    this.redis.close();
+    this.redis.disconnect();
     await Promise.all([this.source.close(), this.main.close()]);
     await this.#drop();
     await rm(this.#folder, { recursive: true, force: true });
