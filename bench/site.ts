@@ -17,7 +17,7 @@ export interface Site {
   time(program: string, args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Timed>;
 }
 
-export interface Timed {
+interface Timed {
   readonly ms: number;
   readonly stdout: string;
   readonly stderr: string;

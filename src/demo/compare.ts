@@ -9,7 +9,7 @@ import { needTable, rowText } from '../platform/table.ts';
 import { shards } from './platform-tables.ts';
 
 /** Rows, their sum in fen, and their checksum. */
-export interface Side {
+interface Side {
   readonly rows: bigint;
   readonly fen: bigint;
   readonly checksum: bigint;

@@ -115,7 +115,9 @@ function commissionRow(
   const amount = huge ?? amountOf(random);
   const type = 1 + Math.floor(random() * 4);
   const remark = remarks[Math.floor(random() * remarks.length * 2)] ?? null;
-  const row = [id, user, `SN${20_260_000_000_000 + id}`, amount, type, status, remark, text(created), text(updated)];
+  const createdText = text(created);
+  const updatedText = updated === created ? createdText : text(updated);
+  const row = [id, user, `SN${20_260_000_000_000 + id}`, amount, type, status, remark, createdText, updatedText];
   return { user, row };
 }
 

@@ -29,6 +29,8 @@ export class CheckpointCopies {
   readonly #open: () => Promise<RedisCopy>;
   readonly #prefix: string;
   #redis: Promise<RedisCopy> | undefined;
+  /** Set by the first failure: one limit is waited for, and not one for each window. */
+  #failure: unknown;
 
   constructor(open: () => Promise<RedisCopy>, prefix: string) {
     this.#open = open;
@@ -40,6 +42,7 @@ export class CheckpointCopies {
   }
 
   #connected(): Promise<RedisCopy> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     this.#redis ??= this.#open();
     return this.#redis;
   }
@@ -50,8 +53,7 @@ export class CheckpointCopies {
     try {
       text = await (await this.#connected()).get(this.key(name));
     } catch (error) {
-      this.#redis = Promise.reject(error);
-      this.#redis.catch(() => undefined);
+      this.#failure = error;
       return { state: 'unreachable', at: null };
     }
     if (text === null) return { state: checkpoint === null ? 'agrees' : 'missing', at: null };
@@ -83,8 +85,7 @@ export class CheckpointCopies {
       await redis.replace(this.key(name), before, new Date(now ?? checkpoint).toISOString());
       return `Redis was ahead of the database (${before}); it was set back to ${new Date(now ?? checkpoint).toISOString()}`;
     } catch (error) {
-      this.#redis = Promise.reject(error); // one limit is waited for, not one for each window
-      this.#redis.catch(() => undefined);
+      this.#failure = error;
       return `the checkpoint is safe in the database, but not copied to Redis: ${(error as Error).message}`;
     }
   }

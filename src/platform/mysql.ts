@@ -50,6 +50,8 @@ export interface SessionOptions {
 }
 
 const statementLimitMs = 300_000;
+/** How much longer we wait for a server that should have given up by itself. */
+const graceMs = 30_000;
 const lockWaitSeconds = 20;
 
 /** NO_AUTO_VALUE_ON_ZERO: an id 0 is copied as 0. Zero dates are copied, too: there is no NO_ZERO_DATE here. */
@@ -99,6 +101,8 @@ export class Session implements Reader {
   readonly #connection: Connection;
   #warmer: NodeJS.Timeout | undefined;
   #lost = false;
+  /** Statements under way; the driver forgets them when a connection is dropped. */
+  readonly #pending = new Set<(error: Error) => void>();
 
   private constructor(connection: Connection, database: string, user: string, facts: ServerFacts) {
     this.#connection = connection;
@@ -166,16 +170,24 @@ export class Session implements Reader {
   }
 
   async #query(query: { sql: string; rowsAsArray?: boolean }, parameters: readonly Parameter[]): Promise<unknown> {
-    if (this.#lost)
-      throw Object.assign(new Error('the connection was lost'), { code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
+    if (this.#lost) throw lostConnection();
+    // Without parameters the driver need not look for their places, which takes long in a statement of a megabyte.
+    const values = parameters.length === 0 ? {} : { values: parameters as unknown[] };
+    let give: (error: Error) => void = () => undefined;
+    // A limit of our own: the driver's keeps its timer, and with it the process, when the connection is dropped.
+    const timer = setTimeout(() => this.destroy(), statementLimitMs + graceMs);
     try {
-      // Without parameters the driver need not look for their places, which takes long in a statement of a megabyte.
-      const values = parameters.length === 0 ? {} : { values: parameters as unknown[] };
-      const [result] = await this.#connection.query({ ...query, ...values, timeout: statementLimitMs + 30_000 });
-      return result;
+      return await new Promise((resolve, reject) => {
+        give = reject;
+        this.#pending.add(give);
+        this.#connection.query({ ...query, ...values }).then(([result]) => resolve(result), reject);
+      });
     } catch (error) {
       if (failureOf(error) === 'connection') this.destroy();
       throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#pending.delete(give);
     }
   }
 
@@ -198,7 +210,12 @@ export class Session implements Reader {
     clearInterval(this.#warmer);
     this.#lost = true;
     this.#connection.destroy();
+    for (const give of this.#pending) give(lostConnection());
   }
+}
+
+function lostConnection(): Error {
+  return Object.assign(new Error('the connection was lost'), { code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
 }
 
 /** A name as an SQL identifier. */

@@ -4,6 +4,7 @@ import {
   expectCopied,
   expectSilence,
   json,
+  startCli,
   told,
   withAccount,
   withRedis,

@@ -111,7 +111,11 @@ describe('rows and tables that refuse', () => {
     expect(nothing).toEqual({ code: 0, stdout: 'no dead letters\n', stderr: '' });
     expect((await world.cli(['dead-letters', 'retry'])).stdout).toMatch(/^no open dead letters/);
     expectComplaint(await world.cli(['dead-letters', 'show', '4711']), 64, 'no dead letter 4711', 'Next: ');
-    expectComplaint(await world.cli(['dead-letters', 'show', 'sync-user-extensions']), 64, 'sync-user-extension?');
+    expectComplaint(
+      await world.cli(['dead-letters', 'show', 'sync-user-extensions']),
+      64,
+      'did you mean sync-user-extension',
+    );
 
     await addExtensions(world.source, { id: 2 });
     await world.addCommission({ id: 7, remark: 'refuse me' }, { id: 8 });

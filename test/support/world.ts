@@ -38,7 +38,7 @@ export interface WorldOptions {
   readonly migrated?: boolean;
 }
 
-const tidemark = fileURLToPath(new URL('../../bin/tidemark', import.meta.url));
+export const tidemarkPath = fileURLToPath(new URL('../../bin/tidemark', import.meta.url));
 const plainRequest: Request = {
   kind: 'windows',
   range: null,
@@ -161,7 +161,7 @@ export class World {
   cli(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<CliResult> {
     return new Promise((resolve) => {
       const env = { PATH: process.env.PATH ?? '', HOME: this.#folder, ...this.settings, ...environment };
-      execFile(tidemark, [...args], { cwd: this.#folder, env, maxBuffer: 64_000_000 }, (error, stdout, stderr) => {
+      execFile(tidemarkPath, [...args], { cwd: this.#folder, env, maxBuffer: 64_000_000 }, (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
         resolve({ code, stdout, stderr });
       });
