@@ -4,6 +4,7 @@
  * Promises: the servers and their files are gone afterwards, also after Ctrl-C; nothing else on the machine is used.
  */
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { fillSource } from '../src/demo/sample-data.ts';
 import { startTestServers } from '../test/support/servers.ts';
@@ -50,17 +51,20 @@ export async function withSite<Result>(work: (site: Site) => Promise<Result>): P
       });
     }
   });
+  let world: World | undefined;
   try {
-    return await Promise.race([openSite(servers, stop.signal).then(work), stopped]);
+    world = await Promise.race([World.create(servers.addresses), stopped]);
+    return await Promise.race([work(openSite(world, servers.folder, stop.signal)), stopped]);
   } finally {
+    // After Ctrl-C a statement may still be running, and holds up the dropping of its database.
+    await Promise.race([world?.destroy().catch(() => undefined), sleep(5000, undefined, { ref: false })]);
     await servers.stop();
   }
 }
 
-async function openSite(servers: Awaited<ReturnType<typeof startTestServers>>, signal: AbortSignal): Promise<Site> {
-  const world = await World.create(servers.addresses);
+function openSite(world: World, folder: string, signal: AbortSignal): Site {
   for (const session of [world.source, world.main]) session.keepWarm(60_000);
-  const inMemory = servers.folder.startsWith('/dev/shm');
+  const inMemory = folder.startsWith('/dev/shm');
   return {
     world,
     about: `Node ${process.versions.node}, ${world.main.facts.version}, data ${inMemory ? 'in memory (writing through costs little)' : 'on disk'}`,

@@ -3,4 +3,12 @@ import { jobs } from '../jobs/index.ts';
 import { migrations } from '../migrations/index.ts';
 import { main } from './cli/program.ts';
 
-process.exitCode = await main(process.argv.slice(2), { jobs, migrations });
+// `tidemark list | head -1`: whoever reads has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+main(process.argv.slice(2), { jobs, migrations }).then((code) => {
+  process.exitCode = code;
+});

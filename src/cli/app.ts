@@ -19,7 +19,6 @@ export interface Surroundings {
   readonly config: Config;
   readonly databases: Databases;
   readonly zone: Zone;
-  readonly copies: CheckpointCopies;
 }
 
 /**
@@ -37,8 +36,13 @@ export function openSurroundings({ quiet = false } = {}): Surroundings {
     config,
     databases,
     zone: new Zone(config.need('TIDEMARK_TIMEZONE') as string),
-    copies: new CheckpointCopies(() => databases.redis(), config.need('TIDEMARK_REDIS_PREFIX') as string),
   };
+}
+
+/** The copies in Redis; the caller closes them. @throws SetupError when REDIS_URL is missing */
+export function openCopies({ config, databases }: Surroundings): CheckpointCopies {
+  config.need('REDIS_URL');
+  return new CheckpointCopies(() => databases.redis(), config.need('TIDEMARK_REDIS_PREFIX') as string);
 }
 
 /** Runs `work` with a connection to a job's target, and closes it. */

@@ -1,14 +1,21 @@
 /** `tidemark checkpoint`: shows it, or sets it where a person knows better than tidemark what is applied already. */
 import { v7 as uuid } from 'uuid';
 import { readCheckpoint, type ShardName, titleOf } from '../engine/checkpoint.ts';
+import type { CheckpointCopies } from '../engine/checkpoint-copy.ts';
 import { systemClock } from '../engine/clock.ts';
 import { acquireLock, lockName } from '../engine/lock.ts';
 import { setCheckpoint } from '../engine/set-checkpoint.ts';
+import type { Zone } from '../engine/zone.ts';
 import { exitCodes, TidemarkError, UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
-import { type App, findJob, findShards, openSurroundings, parseTime, type Surroundings, withSession } from './app.ts';
+import { type App, findJob, findShards, openCopies, openSurroundings, parseTime, withSession } from './app.ts';
 import { confirm } from './confirm.ts';
 import { print, printJson, printTable } from './output.ts';
+
+interface Place {
+  readonly zone: Zone;
+  readonly copies: CheckpointCopies;
+}
 
 export async function checkpoint(
   app: App,
@@ -19,20 +26,22 @@ export async function checkpoint(
   const job = findJob(app, jobName);
   const names = findShards(job, shard === undefined ? [] : [shard]).map((one) => ({ job: job.name, shard: one }));
   const surroundings = openSurroundings();
+  const copies = openCopies(surroundings);
+  const place: Place = { zone: surroundings.zone, copies };
   try {
     return await withSession(surroundings, 'main', (session) =>
       options.set === undefined
-        ? show(names, surroundings, session, options)
-        : set(names, options.set, surroundings, session, options),
+        ? show(names, place, session, options)
+        : set(names, options.set, place, session, options),
     );
   } finally {
-    await surroundings.copies.close();
+    await copies.close();
   }
 }
 
 async function show(
   names: readonly ShardName[],
-  { zone, copies }: Surroundings,
+  { zone, copies }: Place,
   session: Session,
   options: { json?: true },
 ): Promise<number> {
@@ -58,7 +67,7 @@ async function show(
 async function set(
   names: readonly ShardName[],
   text: string,
-  { zone, copies }: Surroundings,
+  { zone, copies }: Place,
   session: Session,
   options: { yes?: true; json?: true },
 ): Promise<number> {
@@ -75,7 +84,7 @@ async function set(
     );
   const from = await Promise.all(names.map((name) => readCheckpoint(session, name, zone)));
   const question = names
-    .map((name, index) => `${titleOf(name)}: ${describeMove(from[index] ?? null, to, zone.iso)}`)
+    .map((name, index) => `${titleOf(name)}: ${describeMove(from[index] ?? null, to, (at) => zone.iso(at))}`)
     .join('\n');
   if (options.yes !== true && !(await confirm(question))) return exitCodes.done;
   for (const name of names) {
@@ -91,7 +100,7 @@ async function set(
     await copies.overwrite(name, to);
     if (!options.json) print(`${titleOf(name)}: the checkpoint is ${zone.iso(to)}`);
   }
-  return options.json ? show(names, { zone, copies } as Surroundings, session, options) : exitCodes.done;
+  return options.json ? show(names, { zone, copies }, session, options) : exitCodes.done;
 }
 
 function describeMove(from: number | null, to: number, iso: (instant: number) => string): string {

@@ -1,20 +1,17 @@
 /** The engine's setting, from the settings in force. */
-import type { Halt } from '../engine/clock.ts';
 import { systemClock } from '../engine/clock.ts';
 import type { Setting } from '../engine/run.ts';
-import type { Log } from '../platform/log.ts';
 import type { App, Surroundings } from './app.ts';
 
 export function engineSetting(
   app: App,
   surroundings: Surroundings,
-  more: { halt: Halt; log: Log; progress: Setting['progress'] },
+  more: Pick<Setting, 'copies' | 'halt' | 'log' | 'progress'>,
 ): Setting {
-  const { config, databases, zone, copies } = surroundings;
+  const { config, databases, zone } = surroundings;
   return {
     ...more,
     zone,
-    copies,
     jobs: app.jobs,
     clock: systemClock,
     openTarget: (job) => databases.open(job.target),

@@ -16,6 +16,7 @@ export async function openProgress(job: string, wanted: boolean): Promise<Progre
       hideCursor: true,
       barsize: 24,
       emptyOnZero: true,
+      gracefulExit: false, // signals are ours
       autopadding: true,
     },
     Presets.shades_classic,
@@ -37,7 +38,7 @@ export async function openProgress(job: string, wanted: boolean): Promise<Progre
       entry.bar.update({ speed: Math.round(done / Math.max(seconds, 0.001)) });
     },
     stop() {
-      if (!stopped) bars.stop();
+      if (!stopped && byShard.size > 0) bars.stop(); // without a bar it would print an empty line
       stopped = true;
     },
   };

@@ -9,7 +9,7 @@ import { runShard } from '../engine/runner.ts';
 import type { Zone } from '../engine/zone.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
 import { LogWriter } from '../platform/log.ts';
-import { type App, findJob, findShards, openSurroundings, parseTime } from './app.ts';
+import { type App, findJob, findShards, openCopies, openSurroundings, parseTime } from './app.ts';
 import { engineSetting } from './engine-setting.ts';
 import { watchHalt } from './halt.ts';
 import { openProgress } from './progress.ts';
@@ -55,12 +55,13 @@ export async function run(
   const { halt, exitCode, done } = watchHalt(options.timeout);
   const progress = await openProgress(job.name, options.json !== true);
   try {
-    const setting = engineSetting(app, surroundings, { halt, log: writer.log(), progress });
     const codes: number[] = [];
     const endAt = Date.now() + (options.for ?? 0);
     do {
       const startedAt = Date.now();
-      const result = await runJob(job, shards, request, setting, options.concurrency);
+      const copies = openCopies(surroundings); // anew for each: Redis may have come back
+      const setting = engineSetting(app, surroundings, { copies, halt, log: writer.log(), progress });
+      const result = await runJob(job, shards, request, setting, options.concurrency).finally(() => copies.close());
       progress?.stop();
       codes.push(await report(result, options, zone));
       const wait = startedAt + (options.every ?? 0) - Date.now();
@@ -74,7 +75,7 @@ export async function run(
   } finally {
     progress?.stop();
     done();
-    await Promise.all([surroundings.copies.close(), writer.close()]);
+    await writer.close();
   }
 }
 

@@ -1,6 +1,6 @@
 /** `tidemark status`: what is behind, why, and what to type next. */
 import { readCheckpoint, type ShardName, titleOf } from '../engine/checkpoint.ts';
-import type { CopyState } from '../engine/checkpoint-copy.ts';
+import type { CheckpointCopies, CopyState } from '../engine/checkpoint-copy.ts';
 import { countOpenLetters } from '../engine/dead-letters.ts';
 import { isTableJob, type Job, shardNames } from '../engine/job.ts';
 import { type LastRun, lastRun } from '../engine/runs.ts';
@@ -17,7 +17,7 @@ import {
 import type { Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
 import { describeTable } from '../platform/table.ts';
-import { type App, chosenJobs, openSurroundings, type Surroundings, withSession } from './app.ts';
+import { type App, chosenJobs, openCopies, openSurroundings, type Surroundings, withSession } from './app.ts';
 import { print, printJson, printTable } from './output.ts';
 
 interface Line extends ShardName {
@@ -33,19 +33,21 @@ interface Line extends ShardName {
 export async function status(app: App, jobName: string | undefined, options: { json?: true }): Promise<number> {
   const jobs = chosenJobs(app, jobName);
   const surroundings = openSurroundings();
+  const copies = openCopies(surroundings);
   const source = jobs.some(isTableJob) ? await surroundings.databases.open('source') : null;
   try {
     const lines = await withSession(surroundings, 'main', async (target) => {
       const all: Line[] = [];
       for (const job of jobs)
-        for (const shard of shardNames(job)) all.push(await lineOf(app, job, shard, surroundings, target, source));
+        for (const shard of shardNames(job))
+          all.push(await lineOf(app, job, shard, { ...surroundings, copies }, target, source));
       return all;
     });
     if (options.json) printJson(lines.map((line) => asJson(line, surroundings.zone)));
     else await printLines(lines, surroundings.zone);
     return 0;
   } finally {
-    await Promise.all([source?.close(), surroundings.copies.close()]);
+    await Promise.all([source?.close(), copies.close()]);
   }
 }
 
@@ -53,11 +55,11 @@ async function lineOf(
   app: App,
   job: Job,
   shard: string,
-  surroundings: Surroundings,
+  surroundings: Surroundings & { readonly copies: CheckpointCopies },
   target: Session,
   source: Session | null,
 ): Promise<Line> {
-  const { zone, copies } = surroundings;
+  const { zone } = surroundings;
   const name = { job: job.name, shard };
   const checkpoint = await readCheckpoint(target, name, zone);
   const watermark = await watermarkOf(app, job, shard, checkpoint, surroundings, target, source);
@@ -67,7 +69,7 @@ async function lineOf(
     watermark: watermark.at,
     proven: watermark.proven,
     heldBackBy: watermark.heldBackBy,
-    redis: (await copies.look(name, checkpoint)).state,
+    redis: (await surroundings.copies.look(name, checkpoint)).state,
     deadLetters: await countOpenLetters(target, name),
     lastRun: await lastRun(target, name, zone),
   };

@@ -33,7 +33,7 @@ export async function verify(app: App, jobName: string | undefined, options: { j
     ] as const) {
       for (const flaw of flaws)
         print(
-          `${what} in ${titleOf(flaw)}: ${zone.iso(flaw.from)} to ${zone.iso(flaw.to)}. Next: tidemark run ${titleOf(flaw)} --from ${zone.iso(flaw.from)} --to ${zone.iso(flaw.to)}`,
+          `${what} in ${titleOf(flaw)}: ${zone.iso(flaw.from)} to ${zone.iso(flaw.to)}. Next: tidemark checkpoint ${titleOf(flaw)} --set ${zone.iso(flaw.from)}, then tidemark run ${titleOf(flaw)}`,
         );
     }
     print(

@@ -127,13 +127,13 @@ export async function recompute(
   stretch: Stretch,
 ): Promise<{ tally: Tally; differences: Difference[]; wrongTotals: Omit<Difference, 'hour' | 'pending'>[] }> {
   const { from, to } = stretch;
+  const wrongTotals = await compareTotals(target, stretch); // before a cell is mended: its total moves with it
   const differences = await compareHours(target, stretch);
   const tally = await apply(target, differences);
   const [cells] = await target.tuples(
     `SELECT COUNT(*) FROM user_income_hour WHERE ${users(stretch, 'user_id')} AND hour >= ? AND hour < ?`,
     [from, to],
   );
-  const wrongTotals = await compareTotals(target, stretch);
   await moveTotals(target, wrongTotals);
   tally.read = Math.max(Number(cells?.[0] ?? 0), differences.length);
   tally.unchanged = tally.read - differences.length;

@@ -8,7 +8,7 @@ import { grouped, seconds } from './stage.ts';
 export async function fill({ rows, stage, servers, source, main, zone, settleMs }: Scene): Promise<void> {
   stage.step('A membership platform with sample data, in the database plus');
   const erased = (await dropTables(source)) + (await dropTables(main));
-  await flushRedis(servers.redis);
+  await flushRedis(servers.settings.REDIS_URL);
   if (erased > 0) stage.line(`erased: ${erased} tables that were there from before, and all of Redis`);
   await createPlatformTables(source);
   const users = Math.min(50_000, Math.max(100, Math.round(rows / 10)));

@@ -10,7 +10,7 @@ export async function surviveFlush(scene: Scene): Promise<void> {
   stage.step('Redis loses everything');
   const before = await copiesThatAgree(scene);
   stage.command('redis-cli FLUSHALL');
-  await flushRedis(servers.redis);
+  await flushRedis(servers.settings.REDIS_URL);
   const flushed = await copiesThatAgree(scene);
   stage.line(
     `${before.agree} checkpoints were in Redis, now ${flushed.agree}. The truth is in the database; every job again:`,

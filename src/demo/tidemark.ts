@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { ownFolder } from '../platform/config.ts';
+import { environmentWith, ownFolder } from '../platform/config.ts';
 import { JobError } from '../platform/errors.ts';
 import type { LocalSettings } from '../platform/local/index.ts';
 import type { Reader } from '../platform/mysql.ts';
@@ -18,7 +18,7 @@ const program = join(ownFolder, 'bin', 'tidemark');
 
 /** This process's environment, with the private servers' settings. */
 export function demoEnvironment(settings: LocalSettings): Environment {
-  return { ...process.env, ...settings, TIDEMARK_LOG_LEVEL: 'warn' };
+  return environmentWith({ ...settings, TIDEMARK_LOG_LEVEL: 'warn' });
 }
 
 /** The program as one would type it in the working folder. */

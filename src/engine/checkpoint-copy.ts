@@ -15,6 +15,8 @@ export interface Copy {
   readonly state: CopyState;
   /** The instant in Redis, when there is one. */
   readonly at: Instant | null;
+  /** Said once, however many shards ask. */
+  readonly warning?: string;
 }
 
 const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -53,8 +55,9 @@ export class CheckpointCopies {
     try {
       text = await (await this.#connected()).get(this.key(name));
     } catch (error) {
-      this.#failure = error;
-      return { state: 'unreachable', at: null };
+      const first = this.#failed(error);
+      const warning = `Redis cannot be reached (${(error as Error).message}); the run goes on, checkpoints are safe in the database`;
+      return { state: 'unreachable', at: null, ...(first ? { warning } : {}) };
     }
     if (text === null) return { state: checkpoint === null ? 'agrees' : 'missing', at: null };
     const at = readForm(text);
@@ -85,9 +88,17 @@ export class CheckpointCopies {
       await redis.replace(this.key(name), before, new Date(now ?? checkpoint).toISOString());
       return `Redis was ahead of the database (${before}); it was set back to ${new Date(now ?? checkpoint).toISOString()}`;
     } catch (error) {
-      this.#failure = error;
-      return `the checkpoint is safe in the database, but not copied to Redis: ${(error as Error).message}`;
+      return this.#failed(error)
+        ? `the checkpoint is safe in the database, but not copied to Redis: ${(error as Error).message}`
+        : null;
     }
+  }
+
+  /** Notes a failure; answers whether it is the first, and so worth a word. */
+  #failed(error: unknown): boolean {
+    const first = this.#failure === undefined;
+    this.#failure ??= error;
+    return first;
   }
 
   /** Puts what a person has decided there, whatever it says. Never throws. */

@@ -98,7 +98,7 @@ export async function proveTiling(
 ): Promise<Proof> {
   const parameters = [name.job, name.shard];
   const [total] = await reader.tuples(
-    'SELECT COUNT(*), MAX(window_end) FROM tidemark_window WHERE job = ? AND shard = ?',
+    'SELECT COUNT(*), MAX(window_end), MIN(window_start) FROM tidemark_window WHERE job = ? AND shard = ?',
     parameters,
   );
   const gaps: Flaw[] = [];
@@ -118,7 +118,7 @@ export async function proveTiling(
   const end = total?.[1] === null || total?.[1] === undefined ? null : instant(total[1]);
   if (end !== null && checkpoint !== null && end < checkpoint) gaps.push({ ...name, from: end, to: checkpoint });
   if (end !== null && (checkpoint === null || end > checkpoint))
-    overlaps.push({ ...name, from: checkpoint ?? end, to: end });
+    overlaps.push({ ...name, from: checkpoint ?? instant(total?.[2]), to: end });
   return { checked, gaps, overlaps };
 }
 

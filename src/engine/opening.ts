@@ -28,9 +28,9 @@ export async function checkCopy(
       `tidemark checkpoint ${titleOf(name)} --set ${zone.iso(copy.at)}, or delete the key ${copies.key(name)}`,
     );
   }
-  if (copy.state === 'unreachable')
-    log.warn('Redis cannot be reached; the run goes on, checkpoints are safe in the database');
-  else if (checkpoint !== null && copy.state !== 'agrees' && setting.halt.soon.aborted === false && !hold.isDryRun) {
+  if (copy.warning !== undefined) log.warn(copy.warning);
+  if (copy.state === 'unreachable') return;
+  if (checkpoint !== null && copy.state !== 'agrees' && setting.halt.soon.aborted === false && !hold.isDryRun) {
     const warning = await copies.publish(name, checkpoint, () => readCheckpoint(hold.target, name, zone));
     if (warning !== null) log.warn(warning);
   }

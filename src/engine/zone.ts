@@ -12,14 +12,29 @@ export type Instant = number;
 
 const textFormat = 'yyyy-MM-dd HH:mm:ss';
 const dayMs = 86_400_000;
+const quarterMs = 900_000;
 
 export class Zone {
   readonly name: string;
   readonly #zone: LuxonZone;
+  #lastQuarter = Number.NaN;
+  #lastOffset = 0;
 
   constructor(name: string) {
     this.name = name;
     this.#zone = IANAZone.create(name);
+  }
+
+  /** Minutes east of UTC. Remembered for a quarter of an hour at a time, unless the clocks change within it. */
+  #offset(instant: Instant): number {
+    const quarter = Math.floor(instant / quarterMs) * quarterMs;
+    if (quarter === this.#lastQuarter) return this.#lastOffset;
+    const offset = this.#zone.offset(instant);
+    if (this.#zone.offset(quarter) === offset && this.#zone.offset(quarter + quarterMs - 1) === offset) {
+      this.#lastQuarter = quarter;
+      this.#lastOffset = offset;
+    }
+    return offset;
   }
 
   #at(instant: Instant): DateTime {
@@ -28,7 +43,7 @@ export class Zone {
 
   /** The text of a DATETIME column for this instant: `2026-11-20 10:00:00`. */
   text(instant: Instant): string {
-    const local = new Date(instant + this.#zone.offset(instant) * 60_000);
+    const local = new Date(instant + this.#offset(instant) * 60_000);
     return local.toISOString().slice(0, 19).replace('T', ' ');
   }
 
@@ -112,6 +127,7 @@ export class Zone {
     const parsed = DateTime.fromISO(iso, { zone: this.#zone });
     if (!parsed.isValid) return null;
     if (/(Z|[+-]\d\d:?\d\d)$/i.test(iso) && iso.includes('T')) return parsed.toMillis();
-    return this.fromText(parsed.toFormat(textFormat));
+    const second = this.fromText(parsed.toFormat(textFormat));
+    return second === null ? null : second + parsed.millisecond;
   }
 }

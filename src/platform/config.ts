@@ -129,6 +129,11 @@ interface Layer {
   readonly values: Record<string, string | undefined>;
 }
 
+/** This process's environment with some settings put into it, for a process that we start. */
+export function environmentWith(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { ...process.env, ...settings };
+}
+
 /** tidemark's own folder: the one that holds package.json, above both src/platform and dist. */
 export const ownFolder: string = (() => {
   let folder = dirname(fileURLToPath(import.meta.url));
@@ -204,7 +209,7 @@ export class Config {
           `${name} (${layer?.file ?? from}) is "${value}": expected ${definition.expects}, such as ${definition.example}`,
         );
     }
-    if (mistakes.length > 0) throw new SetupError(mistakes.join('; '), 'tidemark config');
+    if (mistakes.length > 0) throw new SetupError(mistakes.join('; '), 'correct it where it is set, then run again');
     return new Config(shown, values);
   }
 

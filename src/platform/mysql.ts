@@ -172,7 +172,7 @@ export class Session implements Reader {
   async #query(query: { sql: string; rowsAsArray?: boolean }, parameters: readonly Parameter[]): Promise<unknown> {
     if (this.#lost) throw lostConnection();
     // Without parameters the driver need not look for their places, which takes long in a statement of a megabyte.
-    const values = parameters.length === 0 ? {} : { values: parameters as unknown[] };
+    const values = parameters.length === 0 ? null : (parameters as unknown[]);
     let give: (error: Error) => void = () => undefined;
     // A limit of our own: the driver's keeps its timer, and with it the process, when the connection is dropped.
     const timer = setTimeout(() => this.destroy(), statementLimitMs + graceMs);
@@ -180,7 +180,7 @@ export class Session implements Reader {
       return await new Promise((resolve, reject) => {
         give = reject;
         this.#pending.add(give);
-        this.#connection.query({ ...query, ...values }).then(([result]) => resolve(result), reject);
+        this.#connection.query({ ...query, values }).then(([result]) => resolve(result), reject);
       });
     } catch (error) {
       if (failureOf(error) === 'connection') this.destroy();

@@ -60,6 +60,11 @@ export class RedisCopy {
     return (await this.#redis.eval(replaceScript, 1, key, seen, value)) === 1;
   }
 
+  /** Takes every key out of the server. Only ever for a private one. */
+  async flush(): Promise<void> {
+    await this.#redis.flushall();
+  }
+
   close(): void {
     this.#redis.disconnect();
   }
