@@ -1,5 +1,6 @@
 /** What people see: lines, tables, errors. Results go to stdout, everything else to stderr. */
 import { inspect } from 'node:util';
+import { isDebugging } from '../platform/config.ts';
 import { exitCodes, TidemarkError } from '../platform/errors.ts';
 import { explained } from '../platform/explain.ts';
 
@@ -14,8 +15,7 @@ export function printJson(value: unknown): void {
 /** A line on stderr: what happened, and what to type next. */
 export function complain(error: unknown, prefix = 'tidemark'): void {
   process.stderr.write(`${prefix}: ${sentenceOf(error)}\n`);
-  if (!(error instanceof TidemarkError) && process.env.TIDEMARK_LOG_LEVEL === 'debug')
-    process.stderr.write(`${inspect(error)}\n`);
+  if (!(error instanceof TidemarkError) && isDebugging()) process.stderr.write(`${inspect(error)}\n`);
 }
 
 export function sentenceOf(raw: unknown): string {

@@ -6,6 +6,7 @@ import { isTableJob, type Job, shardNames } from '../engine/job.ts';
 import { type LastRun, lastRun } from '../engine/runs.ts';
 import { Source } from '../engine/source.ts';
 import {
+  checkProvable,
   earliestInFlight,
   type Holder,
   laggedBound,
@@ -91,6 +92,8 @@ async function watermarkOf(
   const session = source as Session;
   const lagMs = config.get('TIDEMARK_SETTLE_LAG') as number | undefined;
   if (lagMs !== undefined) return laggedBound(session, zone, lagMs);
+  const obstacle = await checkProvable(session, true).catch((error: Error) => error);
+  if (obstacle !== undefined) return { at: null, proven: false, heldBackBy: heldBySetup(obstacle) };
   const bound = await statementBound(session, zone);
   const table = await describeTable(session, job.source.table(shard));
   if (table === null || bound.at === null || checkpoint === null || checkpoint >= bound.at) return bound;
@@ -99,6 +102,15 @@ async function watermarkOf(
   if (inFlight === null) return bound;
   return { ...bound, at: zone.border(inFlight), heldBackBy: await openTransaction(session) };
 }
+
+const heldBySetup = ({ message }: Error): Holder => ({
+  kind: 'setup',
+  thread: null,
+  user: null,
+  ageSeconds: null,
+  statement: null,
+  detail: message,
+});
 
 function asJson(line: Line, zone: Zone) {
   const iso = (instant: number | null) => (instant === null ? null : zone.iso(instant));

@@ -74,6 +74,7 @@ export class CheckpointCopies {
    */
   async publish(name: ShardName, checkpoint: Instant, current: () => Promise<Instant | null>): Promise<string | null> {
     const value = new Date(checkpoint).toISOString();
+    if (this.#failure !== undefined) return null; // told already
     try {
       const redis = await this.#connected();
       const before = await redis.putLatest(this.key(name), value, luaForm);

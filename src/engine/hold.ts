@@ -25,7 +25,7 @@ export class InterruptedError extends TidemarkError {
 const graceMs = 2000;
 
 /** Named instants at which a test may break a run. */
-export type StepName = 'locked' | 'checkpoint-locked' | 'applied' | 'recorded' | 'moved' | 'committed' | 'published';
+type StepName = 'locked' | 'checkpoint-locked' | 'applied' | 'recorded' | 'moved' | 'committed' | 'published';
 export type OnStep = (step: StepName) => void | Promise<void>;
 
 export interface HoldOptions {

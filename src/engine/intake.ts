@@ -7,15 +7,13 @@
 import type { Log } from '../platform/log.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import type { ShardName } from './checkpoint.ts';
-import { type DeadLetter, keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead-letters.ts';
+import { keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead-letters.ts';
 import type { Hold } from './hold.ts';
 import type { Finding, FollowingJob, Part, TableJob, Target } from './job.ts';
 import { type Cursor, inSnapshot, type Source, type SourceRow } from './source.ts';
 import { laggedBound, provenEnd, statementBound, upstreamWatermark, type Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
-
-export type LetterState = DeadLetter['state'];
 
 /** How a window is to be taken. */
 export interface Take {

@@ -20,9 +20,3 @@ export async function acquireLock(session: Session, name: string, waitSeconds: n
   const [row] = await session.tuples('SELECT GET_LOCK(?, ?)', [name, waitSeconds]);
   return Number(row?.[0]) === 1;
 }
-
-/** Who holds the lock: the connection's id, or null. */
-export async function lockHolder(session: Session, name: string): Promise<number | null> {
-  const [row] = await session.tuples('SELECT IS_USED_LOCK(?)', [name]);
-  return row?.[0] === null || row?.[0] === undefined ? null : Number(row[0]);
-}

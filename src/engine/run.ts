@@ -41,15 +41,7 @@ export interface Setting {
   readonly progress: { total(shard: string, rows: number): void; rows(shard: string, rows: number): void } | null;
 }
 
-export type Outcome =
-  | 'done'
-  | 'nothing-due'
-  | 'held-back'
-  | 'locked'
-  | 'paused'
-  | 'dead-letters'
-  | 'failed'
-  | 'interrupted';
+type Outcome = 'done' | 'nothing-due' | 'held-back' | 'locked' | 'paused' | 'dead-letters' | 'failed' | 'interrupted';
 
 export interface ShardResult extends Counts {
   readonly shard: string;

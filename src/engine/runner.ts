@@ -13,7 +13,7 @@ import { moveCheckpoint, OvertakenError, readCheckpoint, type ShardName, titleOf
 import { countOpenLetters } from './dead-letters.ts';
 import { Hold, InterruptedError } from './hold.ts';
 import type { Take, Taken } from './intake.ts';
-import type { Job } from './job.ts';
+import { isTableJob, type Job } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
 import { announce, checkCopy, intakeOptions, openIntake } from './opening.ts';
 import { emptyResult, holdBack, type Request, type Run, type Setting, type ShardResult, targetOf } from './run.ts';
@@ -78,6 +78,7 @@ async function workOn(
     hold.sequence = await beginRun(hold.target, name, { runId, kind: request.kind, now: clock.now() }, zone);
   try {
     const options = intakeOptions(name, runId, setting, hold, result, log);
+    if (isTableJob(job)) await hold.source(); // one that was never there is not waited for, one that is lost later is
     const intake = await hold.retried(() => openIntake(job, options, setting));
     const watermark = await hold.retried(() => intake.watermark(hold.target));
     const run: Run = { name, runId, request, setting, hold, intake, log, result, watermark, pretended: null };

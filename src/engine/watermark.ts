@@ -26,7 +26,7 @@ import type { Instant, Zone } from './zone.ts';
 
 /** What keeps a watermark from moving on. */
 export interface Holder {
-  readonly kind: 'statement' | 'transaction' | 'upstream';
+  readonly kind: 'statement' | 'transaction' | 'upstream' | 'setup';
   readonly thread: number | null;
   readonly user: string | null;
   readonly ageSeconds: number | null;

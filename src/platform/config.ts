@@ -34,6 +34,11 @@ export function parseDuration(text: string): number | null {
 const isUrl = (text: string, protocols: readonly string[]): boolean => {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
+  try {
+    decodeURIComponent(url.username + url.password + url.pathname);
+  } catch {
+    return false;
+  }
   return protocols.includes(url.protocol) && url.hostname !== '';
 };
 const databaseUrl = v.pipe(
@@ -129,6 +134,9 @@ interface Layer {
   readonly values: Record<string, string | undefined>;
 }
 
+/** Whether errors that nobody foresaw are shown with the place where they arose. */
+export const isDebugging = (): boolean => process.env.TIDEMARK_LOG_LEVEL === 'debug';
+
 /** This process's environment with some settings put into it, for a process that we start. */
 export function environmentWith(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   return { ...process.env, ...settings };
@@ -168,7 +176,12 @@ function fileLayer(from: Origin, path: string, folders: readonly string[]): Laye
   return null;
 }
 
-const maskSecrets = (text: string): string => text.replace(/(:\/\/[^/@]*?):[^/]*@/, '$1:****@');
+/** Also of a malformed address: then all before the last @ may be a password. */
+function maskSecrets(text: string): string {
+  if (/^\w+:\/\/[^/:@]*@/.test(text)) return text;
+  const masked = text.replace(/^(\w+:\/\/[^/:@]*):[\s\S]*@/, '$1:****@');
+  return masked === text ? text.replace(/^[\s\S]*@/, '****@') : masked;
+}
 
 export class Config {
   readonly shown: readonly SettingShown[];

@@ -3,7 +3,9 @@
  *
  * Lines go to stderr, or to a file; JSON unless a person is watching. `close` resolves when all lines are on disk.
  */
+import { closeSync, openSync } from 'node:fs';
 import type { Logger } from 'winston';
+import { SetupError } from './errors.ts';
 
 type Level = 'error' | 'warn' | 'info' | 'debug';
 type Fields = Readonly<Record<string, unknown>>;
@@ -44,6 +46,16 @@ export class LogWriter {
   constructor(level: Level, file: string | undefined) {
     this.#level = level;
     this.#file = file;
+    if (file === undefined) return;
+    try {
+      closeSync(openSync(file, 'a')); // winston waits for ever for a file that it cannot open
+    } catch (error) {
+      throw new SetupError(
+        `TIDEMARK_LOG_FILE cannot be written: ${(error as Error).message}`,
+        'tidemark config',
+        error,
+      );
+    }
   }
 
   log(fields: Fields = {}): Log {

@@ -39,7 +39,13 @@ export class RedisCopy {
       retryStrategy: () => null,
     });
     redis.on('error', () => undefined); // every call reports its own failure
-    await redis.connect();
+    try {
+      await redis.connect();
+      if ((redis.options.db ?? 0) !== 0) await redis.select(redis.options.db as number); // the driver passes over a refusal
+    } catch (error) {
+      redis.disconnect();
+      throw error;
+    }
     return new RedisCopy(redis);
   }
 

@@ -29,13 +29,26 @@ describe('a run that is broken at one of its statements', () => {
   beforeAll(async () => {
     world = await World.create(inject('servers'));
     await world.addCommission(
-      ...Array.from({ length: 12 }, (_, index) => ({ id: index + 1, user: 1001, amount: index * 10, created: `2026-11-18 1${index % 2}:00:00` })),
+      ...Array.from({ length: 12 }, (_, index) => ({
+        id: index + 1,
+        user: 1001,
+        amount: index * 10,
+        created: `2026-11-18 1${index % 2}:00:00`,
+      })),
     );
   });
   afterAll(() => world.destroy());
   beforeEach(() => reset());
 
-  const owned = ['plus_commission_log', 'commission_change', 'user_income', 'user_income_hour', 'tidemark_checkpoint', 'tidemark_window', 'tidemark_run'];
+  const owned = [
+    'plus_commission_log',
+    'commission_change',
+    'user_income',
+    'user_income_hour',
+    'tidemark_checkpoint',
+    'tidemark_window',
+    'tidemark_run',
+  ];
   async function reset(): Promise<void> {
     for (const table of owned) await world.main.write(`DELETE FROM ${table}`);
     await world.forgetRedis('sync-commission-log', '1');
@@ -43,7 +56,10 @@ describe('a run that is broken at one of its statements', () => {
   }
 
   /** Runs one job of shard 1, then, where it does not end well, again as cron would. */
-  async function runBroken(job: string, before: (session: Session, send: () => Promise<unknown>) => Promise<void>): Promise<void> {
+  async function runBroken(
+    job: string,
+    before: (session: Session, send: () => Promise<unknown>) => Promise<void>,
+  ): Promise<void> {
     const setting = world.setting();
     const breaking = (session: Session) => intercepted(session, (_, send) => before(session, send));
     const shard = job === 'rollup-income' ? '' : '1';
@@ -91,7 +107,15 @@ describe('a run that is broken at one of its statements', () => {
   }
 
   test('syncs every row once when the process dies at any named step', async () => {
-    for (const step of ['locked', 'checkpoint-locked', 'applied', 'recorded', 'moved', 'committed', 'published'] as const) {
+    for (const step of [
+      'locked',
+      'checkpoint-locked',
+      'applied',
+      'recorded',
+      'moved',
+      'committed',
+      'published',
+    ] as const) {
       for (const occurrence of [1, 2, 3]) {
         await reset();
         let count = 0;
@@ -108,7 +132,8 @@ describe('a run that is broken at one of its statements', () => {
   });
 
   test('rolls income up right, whichever statement of the rollup is struck by a lost connection', async () => {
-    for (const shard of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) await world.runShard('sync-commission-log', shard);
+    for (const shard of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+      await world.runShard('sync-commission-log', shard);
     let struck = true;
     let strike = 0;
     while (struck) {
@@ -123,8 +148,12 @@ describe('a run that is broken at one of its statements', () => {
         if (count === strike) session.destroy();
       });
       struck = count >= strike;
-      expect(await world.incomeOfTarget(), `struck at statement ${strike}`).toEqual(await world.incomeOfSource('2026-11-19'));
-      const totals = await world.main.tuples('SELECT user_id, CAST(amount AS CHAR), CAST(entries AS CHAR) FROM user_income');
+      expect(await world.incomeOfTarget(), `struck at statement ${strike}`).toEqual(
+        await world.incomeOfSource('2026-11-19'),
+      );
+      const totals = await world.main.tuples(
+        'SELECT user_id, CAST(amount AS CHAR), CAST(entries AS CHAR) FROM user_income',
+      );
       expect(totals).toEqual([['1001', '660', '12']]);
     }
     expect(strike).toBeGreaterThan(15);

@@ -19,7 +19,8 @@ describe('a row version in flight', () => {
       stallTimeoutMs: 600_000,
     });
   const sync = (more = {}) => world.runShard('sync-commission-log', shard, {}, more);
-  const inTotal = async () => (await world.main.tuples('SELECT amount, update_time FROM plus_commission_log WHERE id = 1'))[0];
+  const inTotal = async () =>
+    (await world.main.tuples('SELECT amount, update_time FROM plus_commission_log WHERE id = 1'))[0];
   const stamp = (session: Session, amount: number, time: string) =>
     session.write(`UPDATE ${table} SET amount = ${amount}, update_time = ${time} WHERE id = 1`);
 
@@ -34,9 +35,19 @@ describe('a row version in flight', () => {
   beforeEach(async () => {
     await Promise.all([first.write('ROLLBACK'), second.write('ROLLBACK')]);
     await world.source.write(`DELETE FROM ${table}`);
-    for (const owned of ['plus_commission_log', 'commission_change', 'tidemark_checkpoint', 'tidemark_window', 'tidemark_run']) await world.main.write(`DELETE FROM ${owned}`);
+    for (const owned of [
+      'plus_commission_log',
+      'commission_change',
+      'tidemark_checkpoint',
+      'tidemark_window',
+      'tidemark_run',
+    ])
+      await world.main.write(`DELETE FROM ${owned}`);
     await world.forgetRedis('sync-commission-log', shard);
-    await world.addCommission({ id: 1, amount: 1, created: '2026-11-18 09:00:00' }, { id: 2, created: '2026-11-18 12:00:00' });
+    await world.addCommission(
+      { id: 1, amount: 1, created: '2026-11-18 09:00:00' },
+      { id: 2, created: '2026-11-18 12:00:00' },
+    );
   });
 
   test('ends the window before its second, and is taken when it is committed', async () => {
@@ -62,7 +73,9 @@ describe('a row version in flight', () => {
   test('that is the only row of the table holds the first run at its second', async () => {
     await world.source.write(`DELETE FROM ${table}`);
     await first.write('START TRANSACTION');
-    await first.write(`INSERT INTO ${table} VALUES (7, 1001, 'SN', 5, 1, 1, NULL, '2026-11-18 10:00:00', '2026-11-18 10:00:00')`);
+    await first.write(
+      `INSERT INTO ${table} VALUES (7, 1001, 'SN', 5, 1, 1, NULL, '2026-11-18 10:00:00', '2026-11-18 10:00:00')`,
+    );
     await sync();
     await first.write('COMMIT');
     await sync();
@@ -86,7 +99,9 @@ describe('a row version in flight', () => {
         await second.write('START TRANSACTION');
         await stamp(second, 20, 'NOW()');
       };
-      const result = await sync({ openSource: async () => intercepted(await world.setting().openSource(), switchOver) });
+      const result = await sync({
+        openSource: async () => intercepted(await world.setting().openSource(), switchOver),
+      });
       sent = count;
       expect(result.error).toBeNull();
       await first.write('COMMIT');

@@ -18,11 +18,25 @@ describe('rows that commit late', () => {
   test(
     'none is missed by a sync in a loop, and no writer sees a deadlock because of it',
     async () => {
-      const values = Array.from({ length: rows + 2 }, (_, index) => `(${index + 1},1001,'SN',0,1,1,NULL,'2026-11-01 00:00:00','2026-11-01 00:00:00')`);
+      const values = Array.from(
+        { length: rows + 2 },
+        (_, index) => `(${index + 1},1001,'SN',0,1,1,NULL,'2026-11-01 00:00:00','2026-11-01 00:00:00')`,
+      );
       await world.source.write(`INSERT INTO plus_commission_log_1 VALUES ${values.join(',')}`);
-      const load = { table: 'plus_commission_log_1', rows, writers: 20, holdMsMax: 1000 * scale, longHoldMs: 10_000 * scale, tableLockMs: 5000 * scale };
+      const load = {
+        table: 'plus_commission_log_1',
+        rows,
+        writers: 20,
+        holdMsMax: 1000 * scale,
+        longHoldMs: 10_000 * scale,
+        tableLockMs: 5000 * scale,
+      };
       let writing = true;
-      const writers = writeFor({ ...load, url: world.settings.SOURCE_DATABASE_URL as string, durationMs: 24_000 * scale }).finally(() => {
+      const writers = writeFor({
+        ...load,
+        url: world.settings.SOURCE_DATABASE_URL as string,
+        durationMs: 24_000 * scale,
+      }).finally(() => {
         writing = false;
       });
       const results: ShardResult[] = [];
@@ -39,7 +53,9 @@ describe('rows that commit late', () => {
       expect([...report.errors]).toEqual([]);
       expect(results.some(({ outcome }) => outcome === 'held-back')).toBe(true);
       expect(results.reduce((sum, { windows }) => sum + windows, 0)).toBeGreaterThan(3);
-      expect(await world.all(world.main, 'plus_commission_log')).toEqual(await world.all(world.source, 'plus_commission_log_1'));
+      expect(await world.all(world.main, 'plus_commission_log')).toEqual(
+        await world.all(world.source, 'plus_commission_log_1'),
+      );
       expect((await world.cli(['verify', 'sync-commission-log', '--json'])).code).toBe(0);
     },
     200_000 * scale,

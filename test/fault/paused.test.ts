@@ -9,7 +9,9 @@ const rows = 40_000;
 describe('a process that is stopped longer than the stall timeout', () => {
   let world: World;
   beforeEach(async () => {
-    world = await World.create(inject('servers'), { settings: { TIDEMARK_STALL_TIMEOUT: '2s', TIDEMARK_WINDOW_ROWS: '2000' } });
+    world = await World.create(inject('servers'), {
+      settings: { TIDEMARK_STALL_TIMEOUT: '2s', TIDEMARK_WINDOW_ROWS: '2000' },
+    });
     for (let from = 0; from < rows; from += 5000) {
       const values = Array.from({ length: 5000 }, (_, index) => {
         const id = from + index + 1;
@@ -27,7 +29,9 @@ describe('a process that is stopped longer than the stall timeout', () => {
   }
 
   function start(args: readonly string[]): Running {
-    const child = spawn(tidemarkPath, ['run', 'sync-commission-log', '1', ...args], { env: { PATH: process.env.PATH, ...world.settings } });
+    const child = spawn(tidemarkPath, ['run', 'sync-commission-log', '1', ...args], {
+      env: { PATH: process.env.PATH, ...world.settings },
+    });
     let stderr = '';
     child.stderr?.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
@@ -57,7 +61,9 @@ describe('a process that is stopped longer than the stall timeout', () => {
     const { code, stderr } = await overtake(running);
     expect(stderr).toMatch(/taken over|moved the checkpoint|taken the lock/);
     expect(code).toBe(1);
-    expect(await world.all(world.main, 'plus_commission_log')).toEqual(await world.all(world.source, 'plus_commission_log_1'));
+    expect(await world.all(world.main, 'plus_commission_log')).toEqual(
+      await world.all(world.source, 'plus_commission_log_1'),
+    );
     const [read] = await world.main.tuples('SELECT CAST(SUM(rows_read) AS CHAR) FROM tidemark_window');
     expect(read).toEqual([String(rows)]);
     expect((await world.cli(['verify', 'sync-commission-log'])).code).toBe(0);
@@ -67,7 +73,9 @@ describe('a process that is stopped longer than the stall timeout', () => {
     expect((await world.runShard('sync-commission-log', '1')).error).toBeNull();
     await world.main.write('DELETE FROM plus_commission_log');
     const running = start(['--full']);
-    await until(async () => Number((await world.main.tuples('SELECT COUNT(*) FROM plus_commission_log'))[0]?.[0]) >= 2000);
+    await until(
+      async () => Number((await world.main.tuples('SELECT COUNT(*) FROM plus_commission_log'))[0]?.[0]) >= 2000,
+    );
     running.child.kill('SIGSTOP');
     await sleep(3500);
     const before = await world.runShard('sync-commission-log', '1');
@@ -88,7 +96,9 @@ describe('a process that is stopped longer than the stall timeout', () => {
     running.child.kill('SIGCONT');
     const { code, stderr } = await running.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(await world.all(world.main, 'plus_commission_log')).toEqual(await world.all(world.source, 'plus_commission_log_1'));
+    expect(await world.all(world.main, 'plus_commission_log')).toEqual(
+      await world.all(world.source, 'plus_commission_log_1'),
+    );
   });
 
   test('that is killed leaves whole windows, and the next run goes on from there', async () => {
@@ -101,7 +111,9 @@ describe('a process that is stopped longer than the stall timeout', () => {
     const rest = await world.runShard('sync-commission-log', '1');
     expect(rest.error).toBeNull();
     expect(rest.read).toBeLessThan(rows);
-    expect(await world.all(world.main, 'plus_commission_log')).toEqual(await world.all(world.source, 'plus_commission_log_1'));
+    expect(await world.all(world.main, 'plus_commission_log')).toEqual(
+      await world.all(world.source, 'plus_commission_log_1'),
+    );
     expect((await world.cli(['verify', 'sync-commission-log'])).code).toBe(0);
   });
 });

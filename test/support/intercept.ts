@@ -7,7 +7,10 @@ const statements = new Set(['rows', 'tuples', 'write']);
  * @param before called ahead of each statement; what it throws is what the caller gets, and nothing is sent but by its
  *   own call of `send`
  */
-export function intercepted(session: Session, before: (sql: string, send: () => Promise<unknown>) => Promise<void> | void): Session {
+export function intercepted(
+  session: Session,
+  before: (sql: string, send: () => Promise<unknown>) => Promise<void> | void,
+): Session {
   return new Proxy(session, {
     get(target, property) {
       const value = Reflect.get(target, property, target) as unknown;

@@ -42,11 +42,17 @@ export async function writeFor(options: WriterOptions): Promise<WriterReport> {
 async function session(url: string): Promise<Session> {
   const writer = await connect(url);
   // As an application would: the server's own zone, and its patience with locks.
-  await writer.write('SET SESSION time_zone = @@global.time_zone, innodb_lock_wait_timeout = 50, lock_wait_timeout = 3600');
+  await writer.write(
+    'SET SESSION time_zone = @@global.time_zone, innodb_lock_wait_timeout = 50, lock_wait_timeout = 3600',
+  );
   return writer;
 }
 
-async function write({ url, table, rows, holdMsMax }: WriterOptions, until: number, report: WriterReport): Promise<void> {
+async function write(
+  { url, table, rows, holdMsMax }: WriterOptions,
+  until: number,
+  report: WriterReport,
+): Promise<void> {
   const writer = await session(url);
   while (Date.now() < until) {
     const count = 2 + Math.floor(Math.random() * 3);
@@ -73,7 +79,10 @@ const touch = (writer: Session, table: string, id: number) =>
   writer.write(`UPDATE ${table} SET amount = amount + 1, update_time = NOW() WHERE id = ${id}`);
 
 /** Rows of its own, so that it holds nobody up but the watermark. */
-async function holdLong({ url, table, rows, longHoldMs, tableLockMs }: WriterOptions, report: WriterReport): Promise<void> {
+async function holdLong(
+  { url, table, rows, longHoldMs, tableLockMs }: WriterOptions,
+  report: WriterReport,
+): Promise<void> {
   const writer = await session(url);
   await sleep(4000 + tableLockMs); // a transaction that is open already would keep the table lock waiting
   await writer.write('START TRANSACTION');
