@@ -32,7 +32,7 @@ export function reportJson({ job, runId, durationMs, shards }: JobResult, zone: 
     runId,
     outcome: overall(shards),
     durationMs,
-    shards: shards.map(({ shard, from, to, checkpoint, heldBackBy, error, findings, ...rest }) => ({
+    shards: shards.map(({ shard, from, to, checkpoint, heldBackBy, lettersWaiting: _, error, findings, ...rest }) => ({
       shard: shard || null,
       ...rest,
       from: iso(from),
@@ -70,13 +70,15 @@ export function reportFailures({ job, runId, shards }: JobResult, options: RunOp
     if (shard.outcome === 'failed') tell(`${failureText(shard.error, title)}`);
     if (shard.outcome === 'locked' && options.ifLocked === 'fail')
       tell(`another run holds the lock. Next: tidemark status ${job}`);
-    if (shard.deadLetters > 0)
-      tell(
-        `${grouped(shard.deadLetters)} rows were refused and are kept as dead letters; the others went on. Next: tidemark dead-letters list ${job}`,
-      );
+    if (shard.lettersWaiting > 0) tell(letterText(shard, job));
     for (const { what, was, is } of shard.findings)
       tell(`${what} was ${was}, is ${is}${options.dryRun ? '' : '; put right'}`);
   }
+}
+
+function letterText({ deadLetters, lettersWaiting }: ShardResult, job: string): string {
+  const refused = deadLetters > 0 ? `${grouped(deadLetters)} rows were refused, the others went on; ` : '';
+  return `${refused}${grouped(lettersWaiting)} rows wait as dead letters. Next: tidemark dead-letters list ${job}`;
 }
 
 /** Without the title, which the line begins with. */

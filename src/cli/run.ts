@@ -49,6 +49,7 @@ export async function run(
   checkTogether(options);
   const surroundings = openSurroundings({ quiet: true });
   const { config, zone } = surroundings;
+  config.require([...(isTableJob(job) ? ['SOURCE_DATABASE_URL' as const] : []), 'MAIN_DATABASE_URL', 'REDIS_URL']);
   const request = requestOf(job, options, zone);
   const level = config.need('TIDEMARK_LOG_LEVEL') as 'warn';
   const writer = new LogWriter(level, config.get('TIDEMARK_LOG_FILE') as string | undefined);

@@ -23,7 +23,7 @@ export interface Target extends Reader {
 }
 
 /** The committed rows of a window. */
-export interface SourceRows {
+interface SourceRows {
   readonly table: Table;
   /** Pages in order of (time, key), each row with the values of these SQL expressions; nothing is held in memory but one page and the next. */
   pages(expressions: readonly string[]): AsyncIterable<readonly SourceRow[]>;

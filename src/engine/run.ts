@@ -51,6 +51,8 @@ export interface ShardResult extends Counts {
   to: Instant | null;
   checkpoint: Instant | null;
   heldBackBy: Holder | null;
+  /** Open dead letters of the shard when the run ended. */
+  lettersWaiting: number;
   error: unknown;
   readonly findings: Finding[];
 }
@@ -81,6 +83,7 @@ export function emptyResult(shard: string): ShardResult {
     ...noCounts(),
     checkpoint: null,
     heldBackBy: null,
+    lettersWaiting: 0,
     error: null,
     findings: [],
   };

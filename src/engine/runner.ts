@@ -83,9 +83,9 @@ async function workOn(
     const watermark = await hold.retried(() => intake.watermark(hold.target));
     const run: Run = { name, runId, request, setting, hold, intake, log, result, watermark, pretended: null };
     await (request.kind === 'repair' ? repairLetters(run) : runWindows(run));
-    const openLetters = await countOpenLetters(hold.target, name);
+    result.lettersWaiting = await countOpenLetters(hold.target, name);
     if (setting.halt.soon.aborted) result.outcome = 'interrupted';
-    else if (openLetters > 0) result.outcome = 'dead-letters';
+    else if (result.lettersWaiting > 0) result.outcome = 'dead-letters';
   } catch (error) {
     result.outcome = error instanceof InterruptedError || setting.halt.now.aborted ? 'interrupted' : 'failed';
     result.error = error;

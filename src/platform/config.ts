@@ -236,15 +236,22 @@ export class Config {
    * @throws SetupError when it is missing
    */
   need<Name extends SettingName>(name: Name): NonNullable<Values[Name]> {
-    const value = this.get(name);
-    if (value === undefined) {
+    this.require([name]);
+    return this.get(name) as NonNullable<Values[Name]>;
+  }
+
+  /** @throws SetupError naming all of these that are missing */
+  require(names: readonly SettingName[]): void {
+    const missing = names.filter((name) => this.get(name) === undefined);
+    if (missing.length === 0) return;
+    const told = missing.map((name) => {
       const { expects, example } = definitions[name];
-      throw new SetupError(
-        `${name} is missing: expected ${expects}, such as ${example}`,
-        `set it in the environment or in .env; \`tidemark local up\` starts private servers to try with`,
-      );
-    }
-    return value as NonNullable<Values[Name]>;
+      return `${name} is missing: expected ${expects}, such as ${example}`;
+    });
+    throw new SetupError(
+      told.join('; '),
+      'set it in the environment or in .env; `tidemark local up` starts private servers to try with',
+    );
   }
 
   /** The file of `tidemark local up`, when a setting in force came from it. */

@@ -107,7 +107,7 @@ describe('run, and what it tells', () => {
     });
     const told = await world.cli(['verify']);
     expect(told.code).toBe(65);
-    expect(told.stdout).toContain(`tidemark run sync-user-extension --from ${gap.from} --to ${gap.to}`);
+    expect(told.stdout).toContain(`tidemark checkpoint sync-user-extension --set ${gap.from}`);
     await world.main.write(
       `UPDATE tidemark_window SET window_end = '2026-11-18 12:30:00' WHERE window_start = '2026-11-18 10:00:00'`,
     );

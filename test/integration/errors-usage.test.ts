@@ -62,9 +62,12 @@ describe('what is typed wrong is answered in one sentence, with exit code 64, an
     before = await everything(world);
   });
   afterAll(async () => {
-    // A range beyond the checkpoint is found by the run itself, which leaves its line in the history.
-    const runs = await world.main.tuples('SELECT DISTINCT outcome FROM tidemark_run WHERE kind <> ?', ['windows']);
-    expect(runs).toEqual([['failed']]);
+    // A range beyond the checkpoint is found by the run itself, which leaves its line in the history, as does the shard
+    // whose range was right.
+    const runs = await world.main.tuples('SELECT DISTINCT outcome FROM tidemark_run WHERE kind <> ? ORDER BY 1', [
+      'windows',
+    ]);
+    expect(runs).toEqual([['done'], ['failed']]);
     await world.main.write('DELETE FROM tidemark_run WHERE kind <> ?', ['windows']);
     const after = await everything(world);
     await world.destroy();

@@ -75,7 +75,7 @@ describe('settings', () => {
       'TIDEMARK_STALL_TIMEOUT (environment) is "one minute": expected a duration of 1s or more, such as 60s',
       'TIDEMARK_TIMEZONE (environment) is "Asia/Peking City": expected a zone of the tz database, such as Asia/Shanghai',
       `TIDEMARK_WINDOW_ROWS (${join(folder, '.env')}) is "many": expected a whole number from 1 to 10000000, such as`,
-      'Next: tidemark config',
+      'Next: correct it',
     );
   });
 
@@ -216,7 +216,7 @@ describe('settings', () => {
       const bare = join(root, 'bare');
       await mkdir(bare);
       await cp(join(repository, 'bin'), join(bare, 'bin'), { recursive: true });
-      expectComplaint(await cron(`${bare}/bin/tidemark list`), 78, 'main.js is missing', 'npm ci && npm run build');
+      expectComplaint(await cron(`${bare}/bin/tidemark list`), 78, 'start.cjs is missing', 'npm ci && npm run build');
     });
   });
 });

@@ -79,7 +79,7 @@ function aptPrefix(): readonly string[] | undefined {
   }
 }
 
-export const systemLookup: Lookup = { find, aptPrefix };
+const systemLookup: Lookup = { find, aptPrefix };
 
 /** `mysqld` may be Oracle's MySQL, which is set up in another way. */
 async function isMariadb(path: string): Promise<boolean> {
