@@ -23,7 +23,7 @@ export const rollupIncome = defineJob({
     return hour === null ? null : zone.fromText(hour);
   },
   pending: (target, until, zone) => hasPending(target, zone.text(zone.hour(until))),
-  apply: (context: FollowingContext) => (context.scope === 'all' ? applyAll(context) : applyChanges(context)),
+  apply: (context) => (context.scope === 'all' ? applyAll(context) : applyChanges(context)),
 });
 
 const partOf = (tally: Tally, resume: string | null): Part => ({ counts: { ...tally, deadLetters: 0 }, resume });

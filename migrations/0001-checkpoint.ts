@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 /** Lock and position of each shard. No row: the shard never ran. `shard` is empty for a job without shards. */
 export const checkpoint: Migration = {

@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 /** The journal: windows tile time, so two cannot share a start or an end. Empty windows are extended, not repeated. */
 export const window: Migration = {

@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 /** The history of runs. A row without an end is a run that is under way, or was killed. */
 export const run: Migration = {

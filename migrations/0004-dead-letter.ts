@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 /** Rows that the target refused. A row has at most one open letter a shard; letters are never deleted. */
 export const deadLetter: Migration = {

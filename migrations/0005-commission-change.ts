@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 /**
  * Which cells (user, hour) of the total table were touched: written with each change, drained by the rollup of income.

@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 /** Effective commission by user and hour of creation, in fen; complete hours only, no row where there is nothing. */
 export const userIncomeHour: Migration = {

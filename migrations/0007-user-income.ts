@@ -1,4 +1,4 @@
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 /** Each user's income in all complete hours: the sums of user_income_hour, in fen. */
 export const userIncome: Migration = {

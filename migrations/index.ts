@@ -11,11 +11,7 @@ import { deadLetter } from './0004-dead-letter.ts';
 import { commissionChange } from './0005-commission-change.ts';
 import { userIncomeHour } from './0006-user-income-hour.ts';
 import { userIncome } from './0007-user-income.ts';
-
-export interface Migration {
-  readonly name: string;
-  readonly sql: string;
-}
+import type { Migration } from './migration.ts';
 
 /** In every database that a job writes. */
 const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter];

@@ -1,6 +1,6 @@
 /** What commands share: the jobs, the settings in force, and the way from a name on the command line to a job. */
 import { distance } from 'fastest-levenshtein';
-import type { Migration } from '../../migrations/index.ts';
+import type { Migration } from '../../migrations/migration.ts';
 import { CheckpointCopies } from '../engine/checkpoint-copy.ts';
 import { type Job, shardNames } from '../engine/job.ts';
 import { Zone } from '../engine/zone.ts';

@@ -1,9 +1,13 @@
 /** What a run tells: JSON for scripts, a table on a terminal, a line on stderr for each thing a person must know. */
-import type { ShardResult } from '../engine/run.ts';
+import type { JobResult, ShardResult } from '../engine/run.ts';
 import type { Zone } from '../engine/zone.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { exitCodeOf, grouped, print, printJson, printTable, sentenceOf } from './output.ts';
-import type { JobResult, RunOptions } from './run.ts';
+
+interface ReportOptions {
+  readonly ifLocked: 'skip' | 'wait' | 'fail';
+  readonly dryRun?: true;
+}
 
 const gravity: readonly number[] = [
   exitCodes.done,
@@ -18,7 +22,7 @@ const gravity: readonly number[] = [
 /** Of several exit codes the gravest counts; one that is not in the order (a usage error found late) counts most. */
 export const graveness = (code: number): number => (gravity.includes(code) ? gravity.indexOf(code) : gravity.length);
 
-export function exitCodeOfShard(shard: ShardResult, ifLocked: RunOptions['ifLocked']): number {
+export function exitCodeOfShard(shard: ShardResult, ifLocked: ReportOptions['ifLocked']): number {
   if (shard.outcome === 'locked') return ifLocked === 'fail' ? exitCodes.locked : exitCodes.done;
   if (shard.outcome === 'interrupted') return exitCodes.done; // the signal's own code is added by the caller
   if (shard.outcome === 'failed') return exitCodeOf(shard.error);
@@ -63,7 +67,7 @@ function overall(shards: readonly ShardResult[]): string {
 }
 
 /** One line on stderr for each failure, dead letter and finding; nothing when all is well. */
-export function reportFailures({ job, runId, shards }: JobResult, options: RunOptions): void {
+export function reportFailures({ job, runId, shards }: JobResult, options: ReportOptions): void {
   for (const shard of shards) {
     const title = shard.shard === '' ? job : `${job} ${shard.shard}`;
     const tell = (text: string) => process.stderr.write(`tidemark: ${title}: ${text} (run ${runId})\n`);

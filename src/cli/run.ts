@@ -4,7 +4,7 @@ import { v7 as uuid } from 'uuid';
 import { systemClock } from '../engine/clock.ts';
 import type { Job } from '../engine/job.ts';
 import { isTableJob } from '../engine/job.ts';
-import type { Request, Setting, ShardResult } from '../engine/run.ts';
+import type { JobResult, Request, Setting } from '../engine/run.ts';
 import { runShard } from '../engine/runner.ts';
 import type { Zone } from '../engine/zone.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
@@ -29,13 +29,6 @@ export interface RunOptions {
   timeout?: number;
   ifLocked: 'skip' | 'wait' | 'fail';
   json?: true;
-}
-
-export interface JobResult {
-  readonly job: string;
-  readonly runId: string;
-  readonly durationMs: number;
-  readonly shards: readonly ShardResult[];
 }
 
 export async function run(

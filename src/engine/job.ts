@@ -49,6 +49,7 @@ interface Context {
   progress(rows: number): void;
 }
 
+/** @public a job's own file may name it */
 export interface TableContext<Plan = unknown> extends Context {
   readonly plan: Plan;
   readonly source: SourceRows;
@@ -127,7 +128,9 @@ export function shardNames(job: Job): readonly string[] {
   return job.shards.length === 0 ? [''] : job.shards;
 }
 
-/** Declares a job; it only serves to infer the type of the plan. */
-export function defineJob<Plan>(job: TableJob<Plan> | FollowingJob): Job {
+/** Declares a job; it serves to infer the type of the plan, and of the contexts. */
+export function defineJob<Plan>(job: TableJob<Plan>): Job;
+export function defineJob(job: FollowingJob): Job;
+export function defineJob(job: unknown): Job {
   return job as Job;
 }

@@ -57,6 +57,14 @@ export interface ShardResult extends Counts {
   readonly findings: Finding[];
 }
 
+/** What a run of several shards tells. */
+export interface JobResult {
+  readonly job: string;
+  readonly runId: string;
+  readonly durationMs: number;
+  readonly shards: readonly ShardResult[];
+}
+
 /** Everything one shard's run carries from step to step. */
 export interface Run {
   readonly name: ShardName;
