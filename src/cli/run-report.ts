@@ -7,6 +7,7 @@ import { exitCodeOf, grouped, print, printJson, printTable, sentenceOf } from '.
 interface ReportOptions {
   readonly ifLocked: 'skip' | 'wait' | 'fail';
   readonly dryRun?: true;
+  readonly repair?: true;
 }
 
 const gravity: readonly number[] = [
@@ -74,7 +75,9 @@ export function reportFailures({ job, runId, shards }: JobResult, options: Repor
     if (shard.outcome === 'failed') tell(`${failureText(shard.error, title)}`);
     if (shard.outcome === 'locked' && options.ifLocked === 'fail')
       tell(`another run holds the lock. Next: tidemark status ${job}`);
-    if (shard.lettersWaiting > 0) tell(letterText(shard, job));
+    // Told when a row is refused, and by a repair; every two minutes in between would be noise. The exit code says it always.
+    const news = shard.deadLetters > 0 || options.repair === true || process.stderr.isTTY;
+    if (shard.lettersWaiting > 0 && news) tell(letterText(shard, job));
     for (const { what, was, is } of shard.findings)
       tell(`${what} was ${was}, is ${is}${options.dryRun ? '' : '; put right'}`);
   }

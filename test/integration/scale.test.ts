@@ -39,7 +39,11 @@ describe('a million rows', () => {
   });
   afterAll(() => world.destroy());
 
-  const rowsRead = async () => Number((await world.main.tuples(`SHOW GLOBAL STATUS LIKE 'Innodb_rows_read'`))[0]?.[1]);
+  /** Rows that the server has read so far, through an index or not. */
+  const rowsRead = async () => {
+    const counters = await world.main.tuples(`SHOW GLOBAL STATUS LIKE 'Handler_read_%'`);
+    return counters.reduce((sum, [, value]) => sum + Number(value), 0);
+  };
 
   test('100 changed ones cost fewer than 5,000 rows read', async () => {
     await world.source.write(
@@ -49,11 +53,12 @@ describe('a million rows', () => {
     const result = await world.runShard(job, '1');
     const cost = (await rowsRead()) - before;
     expect(result).toMatchObject({ error: null, outcome: 'done', read: 100, updated: 100 });
+    process.stderr.write(`100 changed rows among a million: ${cost} rows read\n`);
     expect(cost).toBeGreaterThan(100);
     expect(cost).toBeLessThan(5000);
     const idle = await rowsRead();
     expect(await world.runShard(job, '1')).toMatchObject({ error: null, read: 0 });
-    expect((await rowsRead()) - idle).toBeLessThan(200);
+    expect((await rowsRead()) - idle).toBeLessThan(1000);
     const [sums] = await world.main.tuples(`SELECT SUM(amount), COUNT(*) FROM plus_commission_log`);
     expect(await world.source.tuples(`SELECT SUM(amount), COUNT(*) FROM ${table}`)).toEqual([sums]);
   });

@@ -91,8 +91,8 @@ describe('a key as a literal', () => {
   });
 
   test('any text is one literal that reads back as that text', () => {
-    const text = fc.string({ unit: fc.oneof(fc.constantFrom("'", '\\', '\0', '0', '"', '\n', '%'), fc.string()) });
-    fc.assert(fc.property(text, (key) => expect(readLiteral(keyLiteral(column('varchar'), key))).toBe(key)));
+    const text = fc.string({ unit: fc.oneof(fc.constantFrom("'", '\\', '\0', '0', '"', '\n', '%', '订'), fc.string()) });
+    fc.assert(fc.property(text, (key) => readLiteral(keyLiteral(column('varchar'), key)) === key));
   });
 
   test('any text for an integer key is either refused or taken as it is, as an integer', () => {
