@@ -24,7 +24,7 @@ const luaForm = '^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$';
 
 function readForm(text: string): Instant | null {
   const instant = form.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(instant) ? null : instant;
+  return Number.isNaN(instant) || new Date(instant).toISOString() !== text ? null : instant;
 }
 
 export class CheckpointCopies {

@@ -31,7 +31,9 @@ export async function checkCopy(
   if (copy.warning !== undefined) log.warn(copy.warning);
   if (copy.state === 'unreachable') return;
   if (checkpoint !== null && copy.state !== 'agrees' && setting.halt.soon.aborted === false && !hold.isDryRun) {
-    const warning = await copies.publish(name, checkpoint, () => readCheckpoint(hold.target, name, zone));
+    const warning = await copies.publish(name, checkpoint, () =>
+      hold.retried(() => readCheckpoint(hold.target, name, zone)),
+    );
     if (warning !== null) log.warn(warning);
   }
 }

@@ -15,7 +15,7 @@ const longestPauseMs = 8000;
 export interface RetryOptions {
   readonly clock: Clock;
   readonly halt: Halt;
-  /** Makes the connections good again; what it throws ends the attempts. */
+  /** Makes the connections good again; where it fails, that is an attempt like any other. */
   readonly recover: () => Promise<void>;
   readonly random?: () => number;
 }
@@ -31,6 +31,7 @@ export async function retry<Result>(work: () => Promise<Result>, options: RetryO
       if (!mayPass || attempt === attemptsMax || options.halt.soon.aborted) throw error;
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1));
       await options.clock.sleep(pauseMs * (0.5 + (options.random ?? Math.random)() / 2), options.halt.soon);
+      if (options.halt.soon.aborted) throw error;
     }
   }
 }

@@ -231,7 +231,9 @@ async function finish(run: Run, chosen: Chosen, counts: Counts): Promise<boolean
     run.pretended = window.end;
     return true;
   }
-  const warning = await setting.copies.publish(name, window.end, () => readCheckpoint(hold.target, name, setting.zone));
+  const warning = await setting.copies.publish(name, window.end, () =>
+    hold.retried(() => readCheckpoint(hold.target, name, setting.zone)),
+  );
   if (warning !== null) log.warn(warning);
   await setting.onStep('published');
   return true;

@@ -121,13 +121,18 @@ export class Zone {
    * @returns null when it is no time, or one that never was (a skipped hour, 30 February)
    */
   parse(input: string): Instant | null {
-    const trimmed = input.trim();
-    if (!/^\d{4}-\d\d(-\d\d)?([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\s*(Z|[+-]\d\d:?\d\d)?$/i.test(trimmed)) return null;
-    const iso = trimmed.replace(' ', 'T').replace(/\s+/g, '');
-    const parsed = DateTime.fromISO(iso, { zone: this.#zone });
+    const iso = input.trim().toUpperCase().replace(' ', 'T').replace(/\s+/g, '');
+    const form = /^\d{4}-\d\d(-\d\d)?(T\d\d:\d\d(:\d\d(\.\d{1,3}0*)?)?(?<offset>Z|[+-](0\d|1[0-4]):?[0-5]\d)?)?$/.exec(
+      iso,
+    );
+    if (form === null) return null;
+    // Read as UTC, also without an offset: luxon's own guess is wrong near some changes of the clocks.
+    const parsed = DateTime.fromISO(iso, { zone: FixedOffsetZone.utcInstance });
     if (!parsed.isValid) return null;
-    if (/(Z|[+-]\d\d:?\d\d)$/i.test(iso) && iso.includes('T')) return parsed.toMillis();
-    const second = this.fromText(parsed.toFormat(textFormat));
-    return second === null ? null : second + parsed.millisecond;
+    if (form.groups?.offset !== undefined) return parsed.toMillis();
+    const wanted = parsed.toFormat(textFormat);
+    const second = this.fromText(wanted);
+    if (second === null || (iso.includes('T') && this.text(second) !== wanted)) return null;
+    return second + parsed.millisecond;
   }
 }

@@ -46,14 +46,15 @@ describe('a million rows', () => {
   };
 
   test('100 changed ones cost fewer than 5,000 rows read', async () => {
+    const ids = Array.from({ length: 100 }, (_, index) => (index + 1) * 9973);
     await world.source.write(
-      `UPDATE ${table} SET amount = -amount, update_time = '2025-05-01 00:00:00' + INTERVAL id DIV 10000 SECOND WHERE id IN (SELECT seq * 9973 FROM seq_1_to_100)`,
+      `UPDATE ${table} SET amount = -amount, update_time = '2025-05-01 00:00:00' + INTERVAL id DIV 10000 SECOND WHERE id IN (?)`,
+      [ids],
     );
     const before = await rowsRead();
     const result = await world.runShard(job, '1');
     const cost = (await rowsRead()) - before;
     expect(result).toMatchObject({ error: null, outcome: 'done', read: 100, updated: 100 });
-    process.stderr.write(`100 changed rows among a million: ${cost} rows read\n`);
     expect(cost).toBeGreaterThan(100);
     expect(cost).toBeLessThan(5000);
     const idle = await rowsRead();

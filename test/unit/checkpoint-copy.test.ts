@@ -16,7 +16,15 @@ const noTimes = [
   '2026-13-45T09:00:00.000Z',
   '2026-11-20T99:00:00.000Z',
 ];
-const malformed = ['', 'yesterday', '1795140000', '2026-11-20 10:00:00', '2026-11-20T10:00:00Z', `${ten}\n`, ...noTimes];
+const malformed = [
+  '',
+  'yesterday',
+  '1795140000',
+  '2026-11-20 10:00:00',
+  '2026-11-20T10:00:00Z',
+  `${ten}\n`,
+  ...noTimes,
+];
 
 /** What Redis does with these few calls, in memory; it can be down, and counts how often it was tried. */
 class Memory {
@@ -169,11 +177,14 @@ describe('a committed checkpoint', () => {
     expect(held()).toBe(ten);
   });
 
-  test.each([...malformed, '9999-99-99T99:99:99.999Z'])('replaces %j, which is malformed, with a warning', async (text) => {
-    redis.values.set(key, text);
-    expect(await copies.publish(name, at(ten), only(ten))).toContain(`"${text}"`);
-    expect(held()).toBe(ten);
-  });
+  test.each([...malformed, '9999-99-99T99:99:99.999Z'])(
+    'replaces %j, which is malformed, with a warning',
+    async (text) => {
+      redis.values.set(key, text);
+      expect(await copies.publish(name, at(ten), only(ten))).toContain(`"${text}"`);
+      expect(held()).toBe(ten);
+    },
+  );
 
   test('touches the copy of its own shard only', async () => {
     redis.values.set('tidemark:checkpoint:sync:4', nine);
@@ -217,7 +228,10 @@ describe('while Redis cannot be reached', () => {
     redis.down = new Error('connect ETIMEDOUT');
     const first = await copies.look(name, at(ten));
     const others = [await copies.look({ job: 'sync', shard: '4' }, at(ten)), await copies.look(name, null)];
-    const warnings = [await copies.publish(name, at(ten), only(ten)), await copies.publish(name, at(eleven), only(eleven))];
+    const warnings = [
+      await copies.publish(name, at(ten), only(ten)),
+      await copies.publish(name, at(eleven), only(eleven)),
+    ];
     await copies.overwrite(name, at(ten));
     expect(redis.opened).toBe(1);
     expect(first.warning).toBeDefined();

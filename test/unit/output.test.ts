@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { exitCodeOf, grouped, sentenceOf } from '../../src/cli/output.ts';
 import { exitCodeOfShard, graveness, reportJson } from '../../src/cli/run-report.ts';
-import { emptyResult, type Outcome, type ShardResult } from '../../src/engine/run.ts';
+import { emptyResult, type ShardResult } from '../../src/engine/run.ts';
 import { Zone } from '../../src/engine/zone.ts';
 import { JobError, SetupError, TidemarkError, UnavailableError, UsageError } from '../../src/platform/errors.ts';
 
@@ -55,7 +55,11 @@ describe('the exit code of an error', () => {
     [1, 'a failed job', new JobError('failed')],
     [75, 'an error that brings its own', new TidemarkError('locked', 75)],
     [69, 'a lost connection', driver(2006, 'gone away')],
-    [69, 'a refused connection', Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', errno: -111 })],
+    [
+      69,
+      'a refused connection',
+      Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', errno: -111 }),
+    ],
     [78, 'a missing table', driver(1146, 'no table')],
     [78, 'a wrong password', driver(1045, 'Access denied')],
     [1, 'a deadlock that did not pass', driver(1213, 'Deadlock')],
@@ -66,6 +70,8 @@ describe('the exit code of an error', () => {
     [70, 'nothing', undefined],
   ])('is %i for %s', (code, _, error) => expect(exitCodeOf(error)).toBe(code));
 });
+
+type Outcome = ShardResult['outcome'];
 
 const shardOf = (outcome: Outcome, more: Partial<ShardResult> = {}): ShardResult => ({
   ...emptyResult('3'),

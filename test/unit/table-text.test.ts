@@ -91,7 +91,9 @@ describe('a key as a literal', () => {
   });
 
   test('any text is one literal that reads back as that text', () => {
-    const text = fc.string({ unit: fc.oneof(fc.constantFrom("'", '\\', '\0', '0', '"', '\n', '%', '订'), fc.string()) });
+    const text = fc.string({
+      unit: fc.oneof(fc.constantFrom("'", '\\', '\0', '0', '"', '\n', '%', '订'), fc.string()),
+    });
     fc.assert(fc.property(text, (key) => readLiteral(keyLiteral(column('varchar'), key)) === key));
   });
 

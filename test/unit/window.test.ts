@@ -50,7 +50,7 @@ describe('the next window, for every small checkpoint, watermark and cut', () =>
     for (const { checkpoint, watermark, cut } of cases) {
       const windows: Window[] = [];
       let position = checkpoint;
-      for (let next = nextWindow(position, watermark, cut); next !== null; ) {
+      for (let next = nextWindow(position, watermark, cut); next !== null && windows.length < 10; ) {
         windows.push(next);
         position = next.end;
         next = nextWindow(position, watermark, cut);
