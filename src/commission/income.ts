@@ -25,6 +25,9 @@ export interface Difference {
   readonly pending: boolean;
 }
 
+/** A user's total that is not the sum of its hours. */
+type Total = Omit<Difference, 'hour' | 'pending'>;
+
 export interface Tally {
   /** Cells looked at. */
   read: number;
@@ -125,22 +128,33 @@ export async function forgetEntries(target: IncomeTarget, openHour: string, limi
 export async function recompute(
   target: IncomeTarget,
   stretch: Stretch,
-): Promise<{ tally: Tally; differences: Difference[]; wrongTotals: Omit<Difference, 'hour' | 'pending'>[] }> {
+): Promise<{ tally: Tally; differences: Difference[]; wrongTotals: Total[] }> {
   const { from, to } = stretch;
-  const wrongTotals = await compareTotals(target, stretch); // before a cell is mended: its total moves with it
   const differences = await compareHours(target, stretch);
   const tally = await apply(target, differences);
   const [cells] = await target.tuples(
     `SELECT COUNT(*) FROM user_income_hour WHERE ${users(stretch, 'user_id')} AND hour >= ? AND hour < ?`,
     [from, to],
   );
-  await moveTotals(target, wrongTotals);
+  const unequal = await compareTotals(target, stretch);
+  await moveTotals(target, unequal);
   tally.read = Math.max(Number(cells?.[0] ?? 0), differences.length);
   tally.unchanged = tally.read - differences.length;
-  return { tally, differences, wrongTotals };
+  return { tally, differences, wrongTotals: asTheyWere(unequal, differences) };
 }
 
-async function compareTotals(target: Reader, stretch: Stretch): Promise<Omit<Difference, 'hour' | 'pending'>[]> {
+/** Totals before their cells were mended, which moved them: one that was right all along is not told as wrong. */
+function asTheyWere(unequal: readonly Total[], differences: readonly Difference[]): Total[] {
+  const moved = movesOf(differences);
+  return unequal
+    .map(({ user, was, is }) => {
+      const move = moved.get(user) ?? { amount: 0n, entries: 0n };
+      return { user, was: { amount: was.amount - move.amount, entries: was.entries - move.entries }, is };
+    })
+    .filter(({ was, is }) => was.amount !== is.amount || was.entries !== is.entries);
+}
+
+async function compareTotals(target: Reader, stretch: Stretch): Promise<Total[]> {
   const rows = await target.tuples(`
     SELECT user_id, SUM(was), SUM(was_entries), SUM(is_amount), SUM(is_entries) FROM (
       SELECT user_id, amount was, entries was_entries, 0 is_amount, 0 is_entries FROM user_income WHERE ${users(stretch, 'user_id')}
@@ -235,16 +249,18 @@ async function apply(target: IncomeTarget, differences: readonly Difference[]): 
   return { read: differences.length, inserted, updated: differences.length - inserted, unchanged: 0 };
 }
 
-async function moveTotals(
-  target: IncomeTarget,
-  differences: readonly Pick<Difference, 'user' | 'was' | 'is'>[],
-): Promise<void> {
+/** By how much each user's total moves. */
+function movesOf(differences: readonly Total[]): Map<string, { amount: bigint; entries: bigint }> {
   const moves = new Map<string, { amount: bigint; entries: bigint }>();
   for (const { user, was, is } of differences) {
     const move = moves.get(user) ?? { amount: 0n, entries: 0n };
     moves.set(user, { amount: move.amount + is.amount - was.amount, entries: move.entries + is.entries - was.entries });
   }
-  const moved = [...moves]
+  return moves;
+}
+
+async function moveTotals(target: IncomeTarget, differences: readonly Total[]): Promise<void> {
+  const moved = [...movesOf(differences)]
     .filter(([, { amount, entries }]) => amount !== 0n || entries !== 0n)
     .sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
   for (let from = 0; from < moved.length; from += statementCells) {

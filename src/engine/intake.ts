@@ -66,8 +66,8 @@ export function tableIntake(
   options: IntakeOptions,
 ): Intake & { repair(keys: readonly string[], target: Target): Promise<Part> } {
   const { hold, zone, rowLimit } = options;
-  const applyRows = (window: Window, rows: Rows, target: Target) =>
-    applyTable({ job, plan, source, options, window, rows, target });
+  const applyRows = (window: Window, rows: Rows, target: Target, again: boolean) =>
+    applyTable({ job, plan, source, options, window, rows, target, again });
   return {
     async watermark() {
       const session = await hold.source();
@@ -95,7 +95,7 @@ export function tableIntake(
           rowLimit,
           after,
         );
-        const counts = await applyRows(taken, rows, target);
+        const counts = await applyRows(taken, rows, target, mode === 'again');
         return { window: taken, counts, resume: rows.rest === null ? null : JSON.stringify(rows.rest) };
       });
     },
@@ -108,7 +108,7 @@ export function tableIntake(
         null,
       );
       const now = options.now();
-      const counts = await applyRows({ start: now, end: now }, rows, target);
+      const counts = await applyRows({ start: now, end: now }, rows, target, false);
       const gone = keys.filter((key) => !rows.seen.has(key));
       if (!target.dryRun)
         await resolveLetters(hold.target, options.name, gone, 'the row is gone from the source', now, zone);
@@ -165,9 +165,10 @@ interface Application {
   readonly window: Window;
   readonly rows: Rows;
   readonly target: Target;
+  readonly again: boolean;
 }
 
-async function applyTable({ job, plan, source, options, window, rows, target }: Application) {
+async function applyTable({ job, plan, source, options, window, rows, target, again }: Application) {
   const { hold, name, zone, runId } = options;
   const open = new Set(await openLetterKeys(target, name));
   const refused = new Set<string>();
@@ -176,6 +177,7 @@ async function applyTable({ job, plan, source, options, window, rows, target }: 
     window,
     zone,
     target,
+    again,
     log: options.log,
     progress: options.progress,
     source: {

@@ -53,6 +53,8 @@ interface Context {
 export interface TableContext<Plan = unknown> extends Context {
   readonly plan: Plan;
   readonly source: SourceRows;
+  /** Time behind the checkpoint, applied once more because somebody asked for it. */
+  readonly again: boolean;
   /** Keeps a row that the target refuses; the others go on. */
   deadLetter(refusal: Refusal): Promise<void>;
 }

@@ -35,6 +35,11 @@ export interface CopyRun {
   readonly plan: CopyPlan;
   readonly source: CopySource;
   readonly target: CopyTarget;
+  /**
+   * Time behind the checkpoint is copied once more because somebody asked for it: then the source is right even where
+   * the target holds a younger version. Else that version came from another shard, to which the row has moved.
+   */
+  readonly again: boolean;
   /** Expressions over a row, the same on both sides, whose values `written` gets. */
   readonly observe: readonly string[];
   /** Called for each page with the observed values of the rows that were written: before (null for a new row) and after. */
@@ -114,6 +119,7 @@ export async function copyRows(run: CopyRun): Promise<Counts> {
     );
     if (refused.length === again.length) break;
   }
+  await exchangeValues(run, progress);
   for (const { row, error } of refused) {
     counts.deadLetters += 1;
     await run.refuse({
@@ -124,6 +130,43 @@ export async function copyRows(run: CopyRun): Promise<Counts> {
     });
   }
   return counts;
+}
+
+/**
+ * Rows that exchange unique values among themselves: none can be written before another. All of them are taken out and
+ * put in again, in one go or not at all; not where the target has columns of its own, which would be lost, or where
+ * other tables refer to it, which would lose rows.
+ */
+async function exchangeValues(run: CopyRun, { counts, refused }: Progress): Promise<void> {
+  const rows = refused
+    .filter(({ row, error }) => errorNumber(error) === 1062 && row.text !== null)
+    .map(({ row }) => row);
+  if (rows.length < 2 || run.target.dryRun || run.plan.hasOwnColumns || (await isReferredTo(run))) return;
+  const known = await lookUp(run, rows);
+  const among = rows.filter((row) => known.has(row.key));
+  if (among.length < 2) return;
+  const { target, plan } = run;
+  const keys = among.map((row) => keyLiteral(plan.key, row.key)).join(',');
+  await target.write('SAVEPOINT exchange');
+  try {
+    await target.write(`DELETE FROM ${identifier(plan.table.name)} WHERE ${identifier(plan.key.name)} IN (${keys})`);
+    await target.write(`${plan.insert}${among.map((row) => row.text).join(',')}`);
+  } catch (error) {
+    if (failureOf(error) !== 'row') throw error;
+    await target.write('ROLLBACK TO SAVEPOINT exchange');
+    return;
+  }
+  refused.splice(0, refused.length, ...refused.filter(({ row }) => !among.includes(row)));
+  counts.updated += among.length;
+  await run.written(among.map((row) => ({ before: known.get(row.key)?.observed ?? null, after: row.observed })));
+}
+
+async function isReferredTo({ plan, target }: CopyRun): Promise<boolean> {
+  const [reference] = await target.tuples(
+    'SELECT 1 FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_SCHEMA = DATABASE() AND REFERENCED_TABLE_NAME = ? LIMIT 1',
+    [plan.table.name],
+  );
+  return reference !== undefined;
 }
 
 function expressionsOf({ plan, observe }: CopyRun): string[] {
@@ -228,7 +271,12 @@ async function withoutStale(
   );
   const fresh = new Map(current.map((row) => [row.key, toRow(row)]));
   const keys = new Set(doubtful.map((row) => row.key));
-  return rows.flatMap((row) => (keys.has(row.key) ? (fresh.get(row.key) ?? []) : row));
+  return rows.flatMap((row) => {
+    if (!keys.has(row.key)) return row;
+    const now = fresh.get(row.key);
+    const younger = now !== undefined && !run.again && now.time < (known.get(row.key)?.time ?? '');
+    return now === undefined || younger ? [] : now;
+  });
 }
 
 /** Writes rows in statements of bounded size; what the target refuses is found by halving. */

@@ -14,6 +14,8 @@ export interface CopyPlan {
   readonly table: Table;
   readonly key: Column;
   readonly time: string;
+  /** The target has columns that the source lacks, or that are not copied. */
+  readonly hasOwnColumns: boolean;
   /** The row as the value list of an INSERT; means the same on both sides. */
   readonly text: string;
   readonly insert: string;
@@ -71,6 +73,7 @@ export async function planCopy(source: Table, target: Reader, options: CopyOptio
     table,
     key: columnOf(source, key) as Column,
     time,
+    hasOwnColumns: table.columns.some((column) => !column.generated && columnOf(source, column.name) === undefined),
     text: rowText(columns),
     insert: `INSERT INTO ${name} (${names.join(',')}) VALUES `,
     onDuplicate: ` ON DUPLICATE KEY UPDATE ${names.map((column) => `${column}=VALUES(${column})`).join(',')}`,

@@ -33,6 +33,7 @@ interface Application {
   readonly plan: CopyPlan;
   readonly source: CopySource;
   readonly target: CopyTarget;
+  readonly again: boolean;
   deadLetter: CopyRun['refuse'];
   progress(rows: number): void;
 }
@@ -47,11 +48,12 @@ export function syncTable({ table, time, key, observe = [], written }: SyncOptio
         { table, time, key, missingColumns: context.missingColumns },
         context.log,
       ),
-    apply: ({ plan, source, target, deadLetter, progress }: Application) =>
+    apply: ({ plan, source, target, again, deadLetter, progress }: Application) =>
       copyRows({
         plan,
         source,
         target,
+        again,
         observe,
         progress,
         refuse: deadLetter,

@@ -185,11 +185,8 @@ describe('rows and tables that refuse', () => {
       expectSilence(await move());
     });
 
-    test('but two rows that exchange a value wait until one of them is taken out of the target by hand', async () => {
-      expect((await move([1, 1002], [2, 1001])).code).toBe(65);
-      expect((await letters()).map(({ key }) => key)).toEqual(['1', '2']);
-      await world.main.write('DELETE FROM user_extension WHERE id = 1');
-      expectSilence(await world.cli([...users, '--repair']));
+    test('two rows exchange', async () => {
+      expectSilence(await move([1, 1002], [2, 1001]));
     });
   });
 
