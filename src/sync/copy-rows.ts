@@ -9,79 +9,23 @@
  * key that would update another row than the one that was meant.
  */
 import { JobError } from '../platform/errors.ts';
-import { identifier, type Reader, type Written } from '../platform/mysql.ts';
+import { identifier } from '../platform/mysql.ts';
 import { errorNumber, failureOf } from '../platform/mysql-errors.ts';
 import { keyLiteral } from '../platform/table.ts';
-import type { CopyPlan } from './plan.ts';
+import {
+  batches,
+  type CopyRun,
+  expressionsOf,
+  type Known,
+  lookUp,
+  type Refused,
+  type Row,
+  refusalsMax,
+  statementBytes,
+  toRow,
+  write,
+} from './target-rows.ts';
 
-interface SourceRow {
-  readonly time: string;
-  readonly key: string;
-  readonly values: readonly (string | null)[];
-}
-
-export interface CopySource {
-  pages(expressions: readonly string[]): AsyncIterable<readonly SourceRow[]>;
-  current(keys: readonly string[], expressions: readonly string[]): Promise<SourceRow[]>;
-  content(key: string): Promise<Record<string, string | null>>;
-}
-
-export interface CopyTarget extends Reader {
-  readonly dryRun: boolean;
-  write(sql: string): Promise<Written>;
-}
-
-export interface CopyRun {
-  readonly plan: CopyPlan;
-  readonly source: CopySource;
-  readonly target: CopyTarget;
-  /**
-   * Time behind the checkpoint is copied once more because somebody asked for it: then the source is right even where
-   * the target holds a younger version. Else that version came from another shard, to which the row has moved.
-   */
-  readonly again: boolean;
-  /** Expressions over a row, the same on both sides, whose values `written` gets. */
-  readonly observe: readonly string[];
-  /** Called for each page with the observed values of the rows that were written: before (null for a new row) and after. */
-  readonly written: (images: readonly Image[]) => Promise<void>;
-  readonly refuse: (refusal: {
-    key: string;
-    content: Record<string, string | null>;
-    reason: string;
-    code: number;
-  }) => Promise<void>;
-  readonly progress: (rows: number) => void;
-}
-
-export interface Image {
-  readonly before: readonly (string | null)[] | null;
-  readonly after: readonly (string | null)[];
-}
-
-interface Row {
-  readonly key: string;
-  readonly time: string;
-  readonly text: string | null;
-  readonly digest: string;
-  readonly observed: readonly (string | null)[];
-}
-
-interface Known {
-  readonly time: string;
-  readonly digest: string;
-  readonly observed: readonly (string | null)[];
-}
-
-interface Refused {
-  readonly row: Row;
-  readonly error: Error;
-}
-
-const statementBytes = 1_000_000;
-/** So many refusals without a single row accepted mean that the table refuses, not the rows. */
-const refusalsMax = 50;
-
-const digest = (text: string) => `MD5(${text})`;
 /** The same order in every writer keeps them from deadlocking; which order does not matter. */
 const byKey = (a: Row, b: Row) => a.key.length - b.key.length || (a.key < b.key ? -1 : 1);
 
@@ -169,14 +113,6 @@ async function isReferredTo({ plan, target }: CopyRun): Promise<boolean> {
   return reference !== undefined;
 }
 
-function expressionsOf({ plan, observe }: CopyRun): string[] {
-  return [plan.text, digest(plan.text), ...observe];
-}
-
-function toRow({ key, time, values: [text, hash, ...observed] }: SourceRow): Row {
-  return { key, time, text: text ?? null, digest: hash ?? '', observed };
-}
-
 async function copyPage(run: CopyRun, rows: readonly Row[], progress: Progress): Promise<void> {
   const rest = progress.expectNew && !run.target.dryRun ? await insertNew(run, rows, progress) : rows;
   if (rest.length === 0) return;
@@ -233,27 +169,6 @@ function refusesAll({ plan }: CopyRun, error: Error | undefined): JobError {
   );
 }
 
-/** What the target holds for these keys; the rows stay locked until the transaction ends. */
-async function lookUp({ plan, target, observe }: CopyRun, rows: readonly Row[]): Promise<Map<string, Known>> {
-  if (rows.length === 0) return new Map();
-  const keys = rows.map((row) => keyLiteral(plan.key, row.key)).join(',');
-  const key = identifier(plan.key.name);
-  const found = await target.tuples(
-    `SELECT ${[key, `IFNULL(${identifier(plan.time)},'')`, digest(plan.text), ...observe].join(', ')}
-       FROM ${identifier(plan.table.name)} WHERE ${key} IN (${keys})${target.dryRun ? '' : ' FOR UPDATE'}`,
-  );
-  return new Map(
-    found.map(([id, time, hash, ...observed]) => [
-      String(id),
-      {
-        time: String(time),
-        digest: String(hash),
-        observed: observed.map((value) => (value === null ? null : String(value))),
-      },
-    ]),
-  );
-}
-
 /** Where the target is as young as the row in hand but differs, another shard may have it now: asks the source again. */
 async function withoutStale(
   run: CopyRun,
@@ -277,59 +192,4 @@ async function withoutStale(
     const younger = now !== undefined && !run.again && now.time < (known.get(row.key)?.time ?? '');
     return now === undefined || younger ? [] : now;
   });
-}
-
-/** Writes rows in statements of bounded size; what the target refuses is found by halving. */
-async function write(run: CopyRun, rows: readonly Row[], onDuplicate: string, refused: Refused[]): Promise<Row[]> {
-  const accepted: Row[] = [];
-  for (const batch of batches(rows, statementBytes)) await writeBatch(run, batch, onDuplicate, accepted, refused);
-  return accepted;
-}
-
-async function writeBatch(
-  run: CopyRun,
-  rows: readonly Row[],
-  onDuplicate: string,
-  accepted: Row[],
-  refused: Refused[],
-): Promise<void> {
-  const [only] = rows;
-  if (only === undefined || (accepted.length === 0 && refused.length >= refusalsMax)) {
-    refused.push(...rows.map((row) => ({ row, error: refused.at(-1)?.error ?? new Error('not tried') })));
-    return;
-  }
-  if (rows.length === 1 && only.text === null) {
-    refused.push({ row: only, error: new Error('the row is larger than the max_allowed_packet of the source') });
-    return;
-  }
-  try {
-    if (rows.some((row) => row.text === null)) throw Object.assign(new Error('a row is too large'), { errno: 1153 });
-    await run.target.write(`${run.plan.insert}${rows.map((row) => row.text).join(',')}${onDuplicate}`);
-    accepted.push(...rows);
-  } catch (error) {
-    if (failureOf(error) !== 'row') throw error;
-    if (rows.length === 1) {
-      refused.push({ row: only, error: error as Error });
-      return;
-    }
-    const middle = Math.ceil(rows.length / 2);
-    await writeBatch(run, rows.slice(0, middle), onDuplicate, accepted, refused);
-    await writeBatch(run, rows.slice(middle), onDuplicate, accepted, refused);
-  }
-}
-
-function* batches(rows: readonly Row[], bytesMax: number): Generator<readonly Row[]> {
-  let batch: Row[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    const size = row.text?.length ?? 0;
-    if (batch.length > 0 && bytes + size > bytesMax) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(row);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
 }

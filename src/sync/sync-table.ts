@@ -8,8 +8,9 @@
 import type { Log } from '../platform/log.ts';
 import type { Reader } from '../platform/mysql.ts';
 import type { Table } from '../platform/table.ts';
-import { type CopyRun, type CopySource, type CopyTarget, copyRows, type Image } from './copy-rows.ts';
+import { copyRows } from './copy-rows.ts';
 import { type CopyPlan, planCopy } from './plan.ts';
+import type { CopyRun, CopySource, CopyTarget, Image } from './target-rows.ts';
 
 export interface SyncOptions {
   /** The target table. */
