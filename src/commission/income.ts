@@ -8,7 +8,9 @@
  *
  * Amounts are fen and pass as text or bigint only. A cell without effective commission has no row.
  */
+import { JobError } from '../platform/errors.ts';
 import type { Reader, Written } from '../platform/mysql.ts';
+import { failureOf } from '../platform/mysql-errors.ts';
 
 export interface IncomeTarget extends Reader {
   write(sql: string, parameters?: readonly (string | number)[]): Promise<Written>;
@@ -130,26 +132,27 @@ export async function recompute(
   stretch: Stretch,
 ): Promise<{ tally: Tally; differences: Difference[]; wrongTotals: Total[] }> {
   const { from, to } = stretch;
+  // Totals first: one that is too low could not be lowered any more by the cells that are mended next.
+  const unequal = await compareTotals(target, stretch);
+  await moveTotals(target, unequal);
   const differences = await compareHours(target, stretch);
   const tally = await apply(target, differences);
   const [cells] = await target.tuples(
     `SELECT COUNT(*) FROM user_income_hour WHERE ${users(stretch, 'user_id')} AND hour >= ? AND hour < ?`,
     [from, to],
   );
-  const unequal = await compareTotals(target, stretch);
-  await moveTotals(target, unequal);
   tally.read = Math.max(Number(cells?.[0] ?? 0), differences.length);
   tally.unchanged = tally.read - differences.length;
-  return { tally, differences, wrongTotals: asTheyWere(unequal, differences) };
+  return { tally, differences, wrongTotals: asTheyBecame(unequal, differences) };
 }
 
-/** Totals before their cells were mended, which moved them: one that was right all along is not told as wrong. */
-function asTheyWere(unequal: readonly Total[], differences: readonly Difference[]): Total[] {
+/** Totals that were not the sum of their hours, as the mended cells leave them; one that was right all along is none. */
+function asTheyBecame(unequal: readonly Total[], differences: readonly Difference[]): Total[] {
   const moved = movesOf(differences);
   return unequal
     .map(({ user, was, is }) => {
       const move = moved.get(user) ?? { amount: 0n, entries: 0n };
-      return { user, was: { amount: was.amount - move.amount, entries: was.entries - move.entries }, is };
+      return { user, was, is: { amount: is.amount + move.amount, entries: is.entries + move.entries } };
     })
     .filter(({ was, is }) => was.amount !== is.amount || was.entries !== is.entries);
 }
@@ -272,8 +275,17 @@ async function moveTotals(target: IncomeTarget, differences: readonly Total[]): 
         ? `SELECT ${user} user_id, ${amount} amount, ${entries} entries`
         : `SELECT ${user}, ${amount}, ${entries}`,
     );
-    await target.write(`UPDATE user_income u JOIN (${list.join(' UNION ALL ')}) move ON move.user_id = u.user_id
-      SET u.amount = u.amount + move.amount, u.entries = u.entries + move.entries`);
+    const update = `UPDATE user_income u JOIN (${list.join(' UNION ALL ')}) move ON move.user_id = u.user_id
+      SET u.amount = u.amount + move.amount, u.entries = u.entries + move.entries`;
+    await target.write(update).catch((error) => {
+      throw failureOf(error) === 'row'
+        ? new JobError(
+            `a total in user_income is not the sum of its hours: ${error.message}`,
+            'tidemark run rollup-income --full',
+            error,
+          )
+        : error;
+    });
     await target.write(
       `DELETE FROM user_income WHERE entries = 0 AND user_id IN (${share.map(([user]) => user).join(',')})`,
     );

@@ -24,8 +24,7 @@ export async function applyAgain(run: Run, range: Window): Promise<void> {
   if (result.from === null || range.start < result.from) result.from = range.start;
   while (start < range.end && !setting.halt.soon.aborted) {
     const taken: Taken = await hold.transaction(async (position, session) => {
-      if (position === null || (range.end > position && !request.dryRun))
-        throw beyondCheckpoint(name, range, position, setting.zone);
+      if (position === null || range.end > position) throw beyondCheckpoint(name, range, position, setting.zone);
       const rest = { start, end: range.end };
       window ??= nextWindow(start, range.end, await intake.cut(rest)) ?? rest;
       return intake.take(

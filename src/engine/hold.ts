@@ -24,6 +24,8 @@ export class InterruptedError extends TidemarkError {
 /** How long a run that was told to drop everything may take to do so at the next step. */
 const graceMs = 2000;
 
+const recoverySeconds = 5;
+
 /** Named instants at which a test may break a run. */
 type StepName = 'locked' | 'checkpoint-locked' | 'applied' | 'recorded' | 'moved' | 'committed' | 'published';
 export type OnStep = (step: StepName) => void | Promise<void>;
@@ -97,13 +99,13 @@ export class Hold {
     return opened;
   }
 
-  async #lock(): Promise<boolean> {
+  async #lock(waitSeconds = 0): Promise<boolean> {
     const { name, stallTimeoutMs, waitForLock, halt, dryRun } = this.#options;
     this.#target.keepWarm(stallTimeoutMs / 3);
     if (dryRun) return true;
     const lock = lockName(this.#target.database, name.job, name.shard);
     do {
-      if (await acquireLock(this.#target, lock, waitForLock ? 1 : 0)) return true;
+      if (await acquireLock(this.#target, lock, waitForLock ? 1 : waitSeconds)) return true;
     } while (waitForLock && !halt.soon.aborted);
     return false;
   }
@@ -111,7 +113,8 @@ export class Hold {
   async #recover(): Promise<void> {
     if (!this.#target.lost) return;
     this.#target = await this.#options.openTarget();
-    if (await this.#lock()) return;
+    // The server may not have noticed yet that the old connection, and the lock on it, is gone.
+    if (await this.#lock(recoverySeconds)) return;
     throw new OvertakenError(
       `${titleOf(this.#options.name)}: another run has taken the lock while this one was cut off; this run stops, and changes nothing more`,
       `tidemark status ${this.#options.name.job}`,

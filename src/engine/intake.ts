@@ -9,7 +9,7 @@ import type { Reader, Session } from '../platform/mysql.ts';
 import type { ShardName } from './checkpoint.ts';
 import { keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead-letters.ts';
 import type { Hold } from './hold.ts';
-import type { Finding, FollowingJob, Part, TableJob, Target } from './job.ts';
+import type { Finding, FollowingJob, Part, TableContext, TableJob, Target } from './job.ts';
 import { type Cursor, inSnapshot, type Source, type SourceRow } from './source.ts';
 import { laggedBound, provenEnd, statementBound, upstreamWatermark, type Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
@@ -66,8 +66,8 @@ export function tableIntake(
   options: IntakeOptions,
 ): Intake & { repair(keys: readonly string[], target: Target): Promise<Part> } {
   const { hold, zone, rowLimit } = options;
-  const applyRows = (window: Window, rows: Rows, target: Target, again: boolean) =>
-    applyTable({ job, plan, source, options, window, rows, target, again });
+  const applyRows = (window: Window, rows: Rows, target: Target, mode: TableContext['mode']) =>
+    applyTable({ job, plan, source, options, window, rows, target, mode });
   return {
     async watermark() {
       const session = await hold.source();
@@ -95,7 +95,7 @@ export function tableIntake(
           rowLimit,
           after,
         );
-        const counts = await applyRows(taken, rows, target, mode === 'again');
+        const counts = await applyRows(taken, rows, target, mode);
         return { window: taken, counts, resume: rows.rest === null ? null : JSON.stringify(rows.rest) };
       });
     },
@@ -108,7 +108,7 @@ export function tableIntake(
         null,
       );
       const now = options.now();
-      const counts = await applyRows({ start: now, end: now }, rows, target, false);
+      const counts = await applyRows({ start: now, end: now }, rows, target, 'repair');
       const gone = keys.filter((key) => !rows.seen.has(key));
       if (!target.dryRun)
         await resolveLetters(hold.target, options.name, gone, 'the row is gone from the source', now, zone);
@@ -165,10 +165,10 @@ interface Application {
   readonly window: Window;
   readonly rows: Rows;
   readonly target: Target;
-  readonly again: boolean;
+  readonly mode: TableContext['mode'];
 }
 
-async function applyTable({ job, plan, source, options, window, rows, target, again }: Application) {
+async function applyTable({ job, plan, source, options, window, rows, target, mode }: Application) {
   const { hold, name, zone, runId } = options;
   const open = new Set(await openLetterKeys(target, name));
   const refused = new Set<string>();
@@ -177,7 +177,7 @@ async function applyTable({ job, plan, source, options, window, rows, target, ag
     window,
     zone,
     target,
-    again,
+    mode,
     log: options.log,
     progress: options.progress,
     source: {
@@ -203,10 +203,16 @@ async function applyTable({ job, plan, source, options, window, rows, target, ag
   return counts;
 }
 
+/** A letter must fit into the target, and be readable: long values are cut, with a mark. */
+const contentValueMax = 10_000;
+
 async function contentOf(session: Session, source: Source, key: string): Promise<Record<string, string | null>> {
   const names = source.table.columns.map((column) => column.name);
-  const [row] = await source.byKeys(session, [key], source.contentExpressions());
-  return Object.fromEntries(names.map((column, index) => [column, row?.values[index] ?? null]));
+  const [row] = await source.byKeys(session, [key], source.contentExpressions(contentValueMax + 1));
+  if (row === undefined) return { [source.key]: key }; // deleted since it was read
+  const cut = (value: string | null) =>
+    value !== null && value.length > contentValueMax ? `${value.slice(0, contentValueMax)}… (cut)` : value;
+  return Object.fromEntries(names.map((column, index) => [column, cut(row.values[index] ?? null)]));
 }
 
 export function followingIntake(job: FollowingJob, upstreamShards: readonly string[], options: IntakeOptions): Intake {

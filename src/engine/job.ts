@@ -19,6 +19,8 @@ import type { Instant, Zone } from './zone.ts';
 /** The target inside the window's transaction. In a dry run the transaction is read-only and `write` does nothing. */
 export interface Target extends Reader {
   readonly dryRun: boolean;
+  /** The largest statement that the server takes. */
+  readonly statementBytesMax: number;
   write(sql: string, parameters?: Parameters<Reader['rows']>[1]): Promise<Written>;
 }
 
@@ -49,12 +51,11 @@ interface Context {
   progress(rows: number): void;
 }
 
-/** @public a job's own file may name it */
 export interface TableContext<Plan = unknown> extends Context {
   readonly plan: Plan;
   readonly source: SourceRows;
-  /** Time behind the checkpoint, applied once more because somebody asked for it. */
-  readonly again: boolean;
+  /** `closing`: for the first time; `again`: behind the checkpoint, because somebody asked for it; `repair`: dead letters. */
+  readonly mode: 'closing' | 'again' | 'repair';
   /** Keeps a row that the target refuses; the others go on. */
   deadLetter(refusal: Refusal): Promise<void>;
 }

@@ -107,6 +107,7 @@ export function holdBack(result: ShardResult, by: Holder | null): void {
 export function targetOf(session: Session, dryRun: boolean): Target {
   return {
     dryRun,
+    statementBytesMax: session.facts.maxPacketBytes,
     rows: (sql, parameters) => session.rows(sql, parameters),
     tuples: (sql, parameters) => session.tuples(sql, parameters),
     write: (sql, parameters) =>

@@ -102,20 +102,21 @@ async function workOn(
   }
 }
 
-/** A range alone; or every window that is due, and then, where asked for, all that is closed once more. */
+/** A range alone; or, where asked for, all that is closed once more, and then every window that is due. */
 async function runWindows(run: Run): Promise<void> {
   const { request, result, setting, hold } = run;
   if (request.kind === 'range' && request.range !== null) return applyAgain(run, request.range);
-  const first = result.checkpoint === null;
+  const { checkpoint } = result;
+  if (checkpoint !== null && (request.kind === 'full' || request.kind === 'sweep')) {
+    const oldest = (await hold.retried(() => run.intake.oldest(hold.target))) ?? checkpoint;
+    const start = request.kind === 'sweep' ? Math.max(oldest, checkpoint - lookbackMs) : oldest;
+    if (start < checkpoint) await applyAgain(run, { start: setting.zone.border(start), end: checkpoint });
+    if (request.kind === 'sweep') return;
+  }
   await hold.retried(() => announce(run));
-  while (request.kind !== 'sweep' && result.windows < request.maxWindows && !setting.halt.soon.aborted) {
+  while (result.windows < request.maxWindows && !setting.halt.soon.aborted) {
     if (!(await applyNext(run))) break;
   }
-  const checkpoint = run.pretended ?? result.checkpoint;
-  if (first || checkpoint === null || request.kind === 'windows') return;
-  const oldest = (await run.intake.oldest(run.hold.target)) ?? checkpoint;
-  const start = request.kind === 'sweep' ? Math.max(oldest, checkpoint - lookbackMs) : oldest;
-  if (start < checkpoint) await applyAgain(run, { start: setting.zone.border(start), end: checkpoint });
 }
 
 /** Applies the next window that is due. Answers whether there may be another. */

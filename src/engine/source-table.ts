@@ -5,6 +5,9 @@ import type { Session } from '../platform/mysql.ts';
 import { columnOf, needTable, type Table } from '../platform/table.ts';
 import type { TableJob } from './job.ts';
 
+/** Types whose text compares as the column does. */
+const keyTypes = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'decimal', 'char', 'varchar']);
+
 /** @throws SetupError when the table, its time column or its unique key is missing */
 export async function describeSource(session: Session, job: TableJob, shard: string, log: Log): Promise<Table> {
   const { table: nameOf, time, key } = job.source;
@@ -36,6 +39,13 @@ export async function describeSource(session: Session, job: TableJob, shard: str
     throw new SetupError(
       `the source table ${table.name} has no unique key on ${key}: its rows cannot be told apart`,
       `ALTER TABLE ${table.name} ADD PRIMARY KEY (${key})`,
+    );
+  }
+  const keyColumn = columnOf(table, key);
+  if (keyColumn?.nullable !== false || !keyTypes.has(keyColumn.type)) {
+    throw new SetupError(
+      `the key ${key} of the source table ${table.name} is ${keyColumn?.nullable ? 'nullable' : keyColumn?.type}: pages need a NOT NULL key of an integer, DECIMAL, CHAR or VARCHAR type`,
+      `name another key in jobs/${job.name}`,
     );
   }
   if (!table.indexes.some((index) => index.columns[0] === time)) {

@@ -145,16 +145,17 @@ export class Source {
     return rows.map(toRow);
   }
 
-  /** Each column as text that loses nothing; binary ones in hexadecimal. */
-  contentExpressions(): string[] {
-    return this.table.columns.map((column) =>
-      isBinary(column) ? `HEX(${identifier(column.name)})` : `CAST(${identifier(column.name)} AS CHAR)`,
-    );
+  /** Each column as text, its first characters where it is long; binary ones in hexadecimal. */
+  contentExpressions(lengthMax: number): string[] {
+    return this.table.columns.map((column) => {
+      const name = identifier(column.name);
+      return `LEFT(${isBinary(column) ? `HEX(${name})` : `CAST(${name} AS CHAR)`}, ${lengthMax})`;
+    });
   }
 
   /** A digest of a row by all its columns, as an expression. */
   get #digest(): string {
-    return `IFNULL(MD5(${rowText(this.table.columns)}),MD5(${this.#key}))`;
+    return `IFNULL(MD5(${rowText(this.table.columns)}),MD5(CONCAT(${this.#key},'@',${this.#time})))`;
   }
 
   /** Count and digest of all row versions of a window, in one word; equal words mean equal rows. */

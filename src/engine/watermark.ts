@@ -6,11 +6,12 @@
  *
  * 1. The bound: the whole second before the oldest statement now running. Every statement that stamped a row before the
  *    bound has ended by now, so each such row is physically in the table, committed or not. This stays true for ever.
- * 2. The window is read READ UNCOMMITTED, then READ COMMITTED: a version that only the first read saw is in flight, and
- *    the window ends before its second. A version whose row the second read sees at or after the window's end is not: it
- *    was committed, written again and committed, and belongs to a later window. The order matters: a committed read that
- *    is older than the dirty one would miss a version that was committed between them and is covered, now, by another
- *    transaction that may yet be rolled back. The rows themselves are read later still.
+ * 2. The window is read READ UNCOMMITTED, then READ COMMITTED: a version that the first read saw and the second did not
+ *    is in flight, or was written again between the two; either way the window ends before its second, and the next one
+ *    begins there. A committed version with a later time excuses nothing: a long statement stamps rows with the time of
+ *    its beginning, and may yet put its older time over that one. The order of the two reads matters: a committed read
+ *    that is older than the dirty one would miss a version that was committed between them and is covered, now, by
+ *    another transaction that may yet be rolled back. The rows themselves are read later still.
  *
  * INNODB_TRX would be no proof: a transaction starts there with the first row it touches, which can be long after NOW()
  * was fixed, and the list is cached. Locking reads would prove it, too, but deadlock the writers of the platform.
@@ -46,13 +47,14 @@ const noticeableSeconds = 5;
 const versionsPerPage = 5000;
 const keysPerLookup = 1000;
 
-const notWriting = `COMMAND NOT IN ('Sleep','Daemon','Binlog Dump','Binlog Dump GTID') AND (INFO IS NULL OR INFO NOT REGEXP '^[[:space:](]*select')`;
+/** A SELECT writes nothing, but one with INTO may stand in a trigger or function of a statement that does. */
+const mayWrite = `COMMAND NOT IN ('Sleep','Daemon','Binlog Dump','Binlog Dump GTID') AND (INFO IS NULL OR INFO NOT REGEXP '^[[:space:](]*select' OR INFO REGEXP '\\\\binto\\\\b')`;
 const oldestStatement = {
   mariadb: `SELECT ID, USER, TIME_MS / 1000, LEFT(INFO, 200), NOW(6) - INTERVAL TIME_MS * 1000 MICROSECOND
-              FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND ${notWriting} ORDER BY TIME_MS DESC LIMIT 1`,
+              FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND ${mayWrite} ORDER BY TIME_MS DESC LIMIT 1`,
   // MySQL knows whole seconds only: the statement may have begun up to a second before what they say.
   mysql: `SELECT ID, USER, TIME, LEFT(INFO, 200), NOW(6) - INTERVAL TIME + 1 SECOND
-            FROM performance_schema.processlist WHERE ID <> CONNECTION_ID() AND ${notWriting} ORDER BY TIME DESC LIMIT 1`,
+            FROM performance_schema.processlist WHERE ID <> CONNECTION_ID() AND ${mayWrite} ORDER BY TIME DESC LIMIT 1`,
 };
 
 /** Text of the server in the session's zone, UTC. */
@@ -105,7 +107,7 @@ export async function earliestInFlight(source: Source, window: Window, session: 
     const last = seen.at(-1);
     if (last === undefined) return null;
     for (let from = 0; from < seen.length; from += keysPerLookup) {
-      const earliest = await firstUncommitted(source, window, seen.slice(from, from + keysPerLookup), session);
+      const earliest = await firstUncommitted(source, seen.slice(from, from + keysPerLookup), session);
       if (earliest !== null) return earliest;
     }
     after = last;
@@ -113,19 +115,11 @@ export async function earliestInFlight(source: Source, window: Window, session: 
 }
 
 /** The time of the first of these versions, seen dirtily and in order of time, that is not committed by now. */
-async function firstUncommitted(
-  source: Source,
-  window: Window,
-  seen: readonly Version[],
-  session: Session,
-): Promise<Instant | null> {
+async function firstUncommitted(source: Source, seen: readonly Version[], session: Session): Promise<Instant | null> {
   const keys = seen.map(({ key }) => key);
   const committed = new Map((await source.committedVersions(session, keys)).map((version) => [version.key, version]));
   for (const { time, key, digest } of seen) {
-    const version = committed.get(key);
-    if (version?.digest === digest) continue;
-    const committedAt = version === undefined ? null : source.instant(version.time);
-    if (committedAt === null || committedAt < window.end) return source.instant(time);
+    if (committed.get(key)?.digest !== digest) return source.instant(time);
   }
   return null;
 }

@@ -16,12 +16,12 @@ import {
   batches,
   type CopyRun,
   expressionsOf,
+  fits,
   type Known,
   lookUp,
   type Refused,
   type Row,
   refusalsMax,
-  statementBytes,
   toRow,
   write,
 } from './target-rows.ts';
@@ -82,13 +82,12 @@ export async function copyRows(run: CopyRun): Promise<Counts> {
  * other tables refer to it, which would lose rows.
  */
 async function exchangeValues(run: CopyRun, { counts, refused }: Progress): Promise<void> {
-  const rows = refused
-    .filter(({ row, error }) => errorNumber(error) === 1062 && row.text !== null)
-    .map(({ row }) => row);
+  const rows = refused.filter(({ error }) => errorNumber(error) === 1062).map(({ row }) => row);
   if (rows.length < 2 || run.target.dryRun || run.plan.hasOwnColumns || (await isReferredTo(run))) return;
   const known = await lookUp(run, rows);
   const among = rows.filter((row) => known.has(row.key));
-  if (among.length < 2) return;
+  const [group, ...more] = [...batches(run, among)];
+  if (group === undefined || group.length < 2 || more.length > 0) return;
   const { target, plan } = run;
   const keys = among.map((row) => keyLiteral(plan.key, row.key)).join(',');
   await target.write('SAVEPOINT exchange');
@@ -116,20 +115,23 @@ async function isReferredTo({ plan, target }: CopyRun): Promise<boolean> {
 async function copyPage(run: CopyRun, rows: readonly Row[], progress: Progress): Promise<void> {
   const rest = progress.expectNew && !run.target.dryRun ? await insertNew(run, rows, progress) : rows;
   if (rest.length === 0) return;
-  const before = { ...progress.counts };
-  const refusedBefore = progress.refused.length;
+  const { counts, refused } = progress;
+  const insertedBefore = counts.inserted;
+  const refusedBefore = refused.length;
   await copyKnownPage(run, rest, progress);
-  progress.expectNew = progress.counts.inserted - before.inserted === rest.length;
-  const refusedNow = progress.refused.length - refusedBefore;
-  if (refusedNow === rest.length && refusedNow >= refusalsMax) throw refusesAll(run, progress.refused.at(-1)?.error);
+  progress.expectNew = counts.inserted - insertedBefore === rest.length;
+  // A page of refusals, and never a row accepted: it is the table that refuses, not the rows.
+  const all = refused.length - refusedBefore === rest.length && rest.length >= refusalsMax;
+  const accepted = counts.inserted + counts.updated + counts.unchanged;
+  if (all && accepted === 0 && run.mode !== 'repair') throw refusesAll(run, refused.at(-1)?.error);
 }
 
 /** Inserts rows that are believed to be new; answers those from the first one on that is not, or is refused. */
 async function insertNew(run: CopyRun, rows: readonly Row[], progress: Progress): Promise<readonly Row[]> {
   let done = 0;
-  for (const batch of batches(rows, statementBytes)) {
+  for (const batch of batches(run, rows)) {
     try {
-      if (batch.some((row) => row.text === null)) break;
+      if (!batch.every((row) => fits(run, row))) break;
       await run.target.write(`${run.plan.insert}${batch.map((row) => row.text).join(',')}`);
     } catch (error) {
       if (failureOf(error) !== 'row') throw error;
@@ -189,7 +191,11 @@ async function withoutStale(
   return rows.flatMap((row) => {
     if (!keys.has(row.key)) return row;
     const now = fresh.get(row.key);
-    const younger = now !== undefined && !run.again && now.time < (known.get(row.key)?.time ?? '');
-    return now === undefined || younger ? [] : now;
+    const there = known.get(row.key);
+    if (now === undefined || there === undefined) return now ?? [];
+    // What is observed tells the shard: the same on both sides, and the source in hand is the only one.
+    const elsewhere = there.observed.some((value, index) => value !== now.observed[index]);
+    const younger = now.time.slice(0, 19) < there.time.slice(0, 19);
+    return run.mode !== 'again' && elsewhere && younger ? [] : now;
   });
 }

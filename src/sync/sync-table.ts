@@ -34,7 +34,7 @@ interface Application {
   readonly plan: CopyPlan;
   readonly source: CopySource;
   readonly target: CopyTarget;
-  readonly again: boolean;
+  readonly mode: CopyRun['mode'];
   deadLetter: CopyRun['refuse'];
   progress(rows: number): void;
 }
@@ -49,12 +49,12 @@ export function syncTable({ table, time, key, observe = [], written }: SyncOptio
         { table, time, key, missingColumns: context.missingColumns },
         context.log,
       ),
-    apply: ({ plan, source, target, again, deadLetter, progress }: Application) =>
+    apply: ({ plan, source, target, mode, deadLetter, progress }: Application) =>
       copyRows({
         plan,
         source,
         target,
-        again,
+        mode,
         observe,
         progress,
         refuse: deadLetter,

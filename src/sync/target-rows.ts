@@ -22,6 +22,7 @@ export interface CopySource {
 
 export interface CopyTarget extends Reader {
   readonly dryRun: boolean;
+  readonly statementBytesMax: number;
   write(sql: string): Promise<Written>;
 }
 
@@ -30,10 +31,10 @@ export interface CopyRun {
   readonly source: CopySource;
   readonly target: CopyTarget;
   /**
-   * Time behind the checkpoint is copied once more because somebody asked for it: then the source is right even where
-   * the target holds a younger version. Else that version came from another shard, to which the row has moved.
+   * `again`: behind the checkpoint, because somebody asked for it; then the source is right even where the target holds
+   * a younger version of a row, which otherwise came from another shard, to which the row has moved.
    */
-  readonly again: boolean;
+  readonly mode: 'closing' | 'again' | 'repair';
   /** Expressions over a row, the same on both sides, whose values `written` gets. */
   readonly observe: readonly string[];
   /** Called for each page with the observed values of the rows that were written: before (null for a new row) and after. */
@@ -71,7 +72,7 @@ export interface Refused {
   readonly error: Error;
 }
 
-export const statementBytes = 1_000_000;
+const statementBytes = 1_000_000;
 /** So many refusals without a single row accepted mean that the table refuses, not the rows. */
 export const refusalsMax = 50;
 
@@ -114,7 +115,9 @@ export async function write(
   refused: Refused[],
 ): Promise<Row[]> {
   const accepted: Row[] = [];
-  for (const batch of batches(rows, statementBytes)) await writeBatch(run, batch, onDuplicate, accepted, refused);
+  const fitting = rows.filter((row) => fits(run, row));
+  for (const row of rows) if (!fits(run, row)) refused.push({ row, error: tooLarge() });
+  for (const batch of batches(run, fitting)) await writeBatch(run, batch, onDuplicate, accepted, refused);
   return accepted;
 }
 
@@ -126,16 +129,8 @@ async function writeBatch(
   refused: Refused[],
 ): Promise<void> {
   const [only] = rows;
-  if (only === undefined || (accepted.length === 0 && refused.length >= refusalsMax)) {
-    refused.push(...rows.map((row) => ({ row, error: refused.at(-1)?.error ?? new Error('not tried') })));
-    return;
-  }
-  if (rows.length === 1 && only.text === null) {
-    refused.push({ row: only, error: new Error('the row is larger than the max_allowed_packet of the source') });
-    return;
-  }
+  if (only === undefined) return;
   try {
-    if (rows.some((row) => row.text === null)) throw Object.assign(new Error('a row is too large'), { errno: 1153 });
     await run.target.write(`${run.plan.insert}${rows.map((row) => row.text).join(',')}${onDuplicate}`);
     accepted.push(...rows);
   } catch (error) {
@@ -150,11 +145,28 @@ async function writeBatch(
   }
 }
 
-export function* batches(rows: readonly Row[], bytesMax: number): Generator<readonly Row[]> {
+const sizeOf = (row: Row): number => Buffer.byteLength(row.text ?? '');
+
+/** Whether a row can be sent at all: a server drops the connection over a statement that is larger than it takes. */
+export function fits({ plan, target }: CopyRun, row: Row): boolean {
+  return (
+    row.text !== null && sizeOf(row) + plan.insert.length + plan.onDuplicate.length + 100 < target.statementBytesMax
+  );
+}
+
+function tooLarge(): Error {
+  return Object.assign(new Error('the row is larger than max_allowed_packet of the source or the target'), {
+    errno: 1153,
+  });
+}
+
+/** Rows in groups of about a megabyte, or what the target takes. */
+export function* batches({ target }: CopyRun, rows: readonly Row[]): Generator<readonly Row[]> {
+  const bytesMax = Math.min(statementBytes, target.statementBytesMax / 2);
   let batch: Row[] = [];
   let bytes = 0;
   for (const row of rows) {
-    const size = row.text?.length ?? 0;
+    const size = sizeOf(row);
     if (batch.length > 0 && bytes + size > bytesMax) {
       yield batch;
       batch = [];
