@@ -48,6 +48,7 @@ export class Hold {
   readonly #options: HoldOptions;
   #target: Session;
   readonly #sources: { main: Session | undefined; aside: Session | undefined } = { main: undefined, aside: undefined };
+  #opening: Promise<void> = Promise.resolve();
   /** Set when the run has begun; see runs.ts. */
   sequence: number | null = null;
 
@@ -93,7 +94,12 @@ export class Hold {
   async #open(which: 'main' | 'aside'): Promise<Session> {
     const session = this.#sources[which];
     if (session !== undefined && !session.lost) return session;
-    const opened = await this.#options.openSource();
+    const opening = this.#options.openSource();
+    this.#opening = opening.then(
+      () => undefined,
+      () => undefined,
+    );
+    const opened = await opening;
     opened.keepWarm(this.#options.stallTimeoutMs / 3);
     this.#sources[which] = opened;
     return opened;
@@ -163,6 +169,7 @@ export class Hold {
 
   async release(): Promise<void> {
     this.#options.halt.now.removeEventListener('abort', this.#letGo);
+    await this.#opening; // a connection that is being made would be left behind
     await Promise.all([this.#target.close(), this.#sources.main?.close(), this.#sources.aside?.close()]);
   }
 }

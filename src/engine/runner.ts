@@ -74,12 +74,14 @@ async function workOn(
 ): Promise<void> {
   const { zone, clock } = setting;
   const log = setting.log.with({ runId, job: name.job, shard: name.shard });
+  const connecting = isTableJob(job) ? hold.source() : null; // meanwhile
+  connecting?.catch(() => undefined); // awaited below, where it counts as this run's failure
   await checkCopy(name, hold, setting, result, log);
   if (!request.dryRun)
     hold.sequence = await beginRun(hold.target, name, { runId, kind: request.kind, now: clock.now() }, zone);
   try {
     const options = intakeOptions(name, runId, setting, hold, result, log);
-    if (isTableJob(job)) await hold.source(); // one that was never there is not waited for, one that is lost later is
+    await connecting; // one that was never there is not waited for, one that is lost later is
     const intake = await hold.retried(() => openIntake(job, options, setting));
     const watermark = await hold.retried(() => intake.watermark(hold.target));
     const run: Run = { name, runId, request, setting, hold, intake, log, result, watermark, pretended: null };
