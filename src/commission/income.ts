@@ -9,7 +9,7 @@
  * Amounts are fen and pass as text or bigint only. A cell without effective commission has no row.
  */
 import { JobError } from '../platform/errors.ts';
-import type { Reader, Written } from '../platform/mysql.ts';
+import type { Cell, Reader, Written } from '../platform/mysql.ts';
 import { failureOf } from '../platform/mysql-errors.ts';
 
 export interface IncomeTarget extends Reader {
@@ -164,12 +164,7 @@ async function compareTotals(target: Reader, stretch: Stretch): Promise<Total[]>
       UNION ALL SELECT user_id, 0, 0, SUM(amount), SUM(entries) FROM user_income_hour WHERE ${users(stretch, 'user_id')} GROUP BY user_id) sides
     GROUP BY user_id HAVING SUM(was) <> SUM(is_amount) OR SUM(was_entries) <> SUM(is_entries) ORDER BY user_id`);
   return rows.map(([user, ...sums]) => {
-    const [wasAmount, wasEntries, isAmount, isEntries] = sums.map((sum) => BigInt(String(sum))) as [
-      bigint,
-      bigint,
-      bigint,
-      bigint,
-    ];
+    const [wasAmount, wasEntries, isAmount, isEntries] = bigints(sums);
     return {
       user: String(user),
       was: { amount: wasAmount, entries: wasEntries },
@@ -215,14 +210,13 @@ async function compareHours(target: Reader, stretch: Stretch): Promise<Differenc
   return rows.map(toDifference);
 }
 
+/** SUM and COUNT come as exact text. */
+function bigints(values: readonly Cell[]): [bigint, bigint, bigint, bigint, bigint | undefined] {
+  return values.map((value) => BigInt(String(value))) as [bigint, bigint, bigint, bigint, bigint | undefined];
+}
+
 function toDifference([user, hour, ...values]: (string | number | null)[]): Difference {
-  const [wasAmount, wasEntries, isAmount, isEntries, pending] = values.map((value) => BigInt(String(value))) as [
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-  ];
+  const [wasAmount, wasEntries, isAmount, isEntries, pending] = bigints(values);
   return {
     user: String(user),
     hour: String(hour),
