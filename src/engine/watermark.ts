@@ -18,7 +18,7 @@
  * Not covered: rows stamped by an application's clock or SET timestamp, a version hidden under a later one of the same
  * transaction that is rolled back alone, engines other than InnoDB, several primaries.
  */
-import { SetupError } from '../platform/errors.ts';
+import { JobError, SetupError } from '../platform/errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import { type Cursor, dirtily, type Source, type Version } from './source.ts';
@@ -67,6 +67,9 @@ export async function statementBound(session: Session, zone: Zone): Promise<Wate
   const [oldest] = await session.tuples(oldestStatement[session.facts.isMariadb ? 'mariadb' : 'mysql']);
   const latest = now - 1000;
   const began = oldest === undefined ? latest : fromServer(oldest[4]);
+  // A bound that is no time would compare false with everything, and close what is open.
+  if (!Number.isFinite(Math.min(latest, began)))
+    throw new JobError('the source does not tell since when its statements run', 'SHOW PROCESSLIST');
   const ageSeconds = Number(oldest?.[2] ?? 0);
   const heldBackBy: Holder | null =
     oldest === undefined || ageSeconds < noticeableSeconds

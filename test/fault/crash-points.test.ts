@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 
 import type { Request } from '../../src/engine/run.ts';
 import type { Session } from '../../src/platform/mysql.ts';
 import { intercepted } from '../support/intercept.ts';
-import { World } from '../support/world.ts';
+import { World, writtenTables } from '../support/world.ts';
 
 /** Ways in which a statement can go wrong; each is thrown or done at every statement of a run, one after another. */
 const faults: Readonly<Record<string, (session: Session, send: () => Promise<unknown>) => Promise<void>>> = {
@@ -40,17 +40,8 @@ describe('a run that is broken at one of its statements', () => {
   afterAll(() => world.destroy());
   beforeEach(() => reset());
 
-  const owned = [
-    'plus_commission_log',
-    'commission_change',
-    'user_income',
-    'user_income_hour',
-    'tidemark_checkpoint',
-    'tidemark_window',
-    'tidemark_run',
-  ];
   async function reset(): Promise<void> {
-    for (const table of owned) await world.main.write(`DELETE FROM ${table}`);
+    for (const table of writtenTables) await world.main.write(`DELETE FROM ${table}`);
     await world.forgetRedis('sync-commission-log', '1');
     await world.forgetRedis('rollup-income');
   }

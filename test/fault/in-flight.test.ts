@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { Session } from '../../src/platform/mysql.ts';
 import { intercepted } from '../support/intercept.ts';
-import { World } from '../support/world.ts';
+import { World, writtenTables } from '../support/world.ts';
 
 const shard = '1';
 const table = 'plus_commission_log_1';
@@ -35,14 +35,7 @@ describe('a row version in flight', () => {
   beforeEach(async () => {
     await Promise.all([first.write('ROLLBACK'), second.write('ROLLBACK')]);
     await world.source.write(`DELETE FROM ${table}`);
-    for (const owned of [
-      'plus_commission_log',
-      'commission_change',
-      'tidemark_checkpoint',
-      'tidemark_window',
-      'tidemark_run',
-    ])
-      await world.main.write(`DELETE FROM ${owned}`);
+    for (const table of writtenTables) await world.main.write(`DELETE FROM ${table}`);
     await world.forgetRedis('sync-commission-log', shard);
     await world.addCommission(
       { id: 1, amount: 1, created: '2026-11-18 09:00:00' },

@@ -7,27 +7,17 @@ import { OvertakenError, readCheckpoint } from '../../src/engine/checkpoint.ts';
 import { proveTiling } from '../../src/engine/journal.ts';
 import type { Setting, ShardResult } from '../../src/engine/run.ts';
 import type { Session } from '../../src/platform/mysql.ts';
-import { World } from '../support/world.ts';
+import { World, writtenTables } from '../support/world.ts';
 
 const job = 'sync-commission-log';
 const shards = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
-const owned = [
-  'plus_commission_log',
-  'commission_change',
-  'user_income',
-  'user_income_hour',
-  'tidemark_checkpoint',
-  'tidemark_window',
-  'tidemark_run',
-];
-
 let world: World;
 beforeAll(async () => {
   world = await World.create(inject('servers'));
 });
 afterAll(() => world.destroy());
 beforeEach(async () => {
-  for (const table of owned) await world.main.write(`DELETE FROM ${table}`);
+  for (const table of writtenTables) await world.main.write(`DELETE FROM ${table}`);
   for (const shard of shards) {
     await world.source.write(`DELETE FROM plus_commission_log_${shard}`);
     await world.forgetRedis(job, shard);

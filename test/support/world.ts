@@ -38,6 +38,17 @@ export interface WorldOptions {
   readonly migrated?: boolean;
 }
 
+/** What runs of the commission jobs write in the target; emptied, it is as if none had ever been. */
+export const writtenTables = [
+  'plus_commission_log',
+  'commission_change',
+  'user_income',
+  'user_income_hour',
+  'tidemark_checkpoint',
+  'tidemark_window',
+  'tidemark_run',
+] as const;
+
 export const tidemarkPath = fileURLToPath(new URL('../../bin/tidemark', import.meta.url));
 const plainRequest: Request = {
   kind: 'windows',
