@@ -169,18 +169,38 @@ export class Source {
     return (row ?? []).join(':');
   }
 
+  /** The same for each time by itself. Seen dirtily, a time may come in two parts: both are in its word. */
+  async digestsByTime(reader: Reader, { start, end }: Window): Promise<Map<string, string>> {
+    const rows = await reader.tuples(
+      `SELECT ${this.#time}, COUNT(*), BIT_XOR(CAST(CONV(LEFT(${this.#digest}, 16), 16, 10) AS UNSIGNED))
+         FROM ${this.#name} WHERE ${this.#time} >= ? AND ${this.#time} < ? GROUP BY ${this.#time} ORDER BY ${this.#time}`,
+      [this.#text(start), this.#text(end)],
+    );
+    const digests = new Map<string, string>();
+    for (const [time, ...digest] of rows)
+      digests.set(String(time), `${digests.get(String(time)) ?? ''} ${digest.join(':')}`);
+    return digests;
+  }
+
   /** The committed versions of these keys, whatever their time, each with its digest. */
   async committedVersions(reader: Reader, keys: readonly string[]): Promise<Version[]> {
     const rows = await this.byKeys(reader, keys, [this.#digest]);
-    return rows.map(({ time, key, values }) => ({ time, key, digest: String(values[0]) }));
+    return rows.map(toVersion);
   }
 
-  /** A page of row versions by (time, key), each with its digest. */
-  async versions(reader: Reader, window: Window, after: Cursor | null, limit: number): Promise<Version[]> {
-    const rows = await this.page(reader, window, after, [this.#digest], limit);
-    return rows.map(({ time, key, values }) => ({ time, key, digest: String(values[0]) }));
+  /** A page of the row versions with one time, by key, each with its digest. */
+  async versionsAt(reader: Reader, time: string, after: string | null, limit: number): Promise<Version[]> {
+    const behind = after === null ? '' : `AND ${this.#key} > ${keyLiteral(this.keyColumn, after)}`;
+    const rows = await reader.tuples(
+      `SELECT ${this.#time}, ${this.#key}, ${this.#digest} FROM ${this.#name}
+        WHERE ${this.#time} = ? ${behind} ORDER BY ${this.#key} LIMIT ${limit}`,
+      [time],
+    );
+    return rows.map(toRow).map(toVersion);
   }
 }
+
+const toVersion = ({ time, key, values }: SourceRow): Version => ({ time, key, digest: String(values[0]) });
 
 function toRow([time, key, ...values]: (string | number | null)[]): SourceRow {
   return {

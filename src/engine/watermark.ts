@@ -21,7 +21,7 @@
 import { JobError, SetupError } from '../platform/errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
-import { type Cursor, dirtily, type Source, type Version } from './source.ts';
+import { dirtily, type Source, type Version } from './source.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
 
@@ -44,8 +44,7 @@ export interface Watermark {
 
 /** A statement that runs longer than this is worth naming. */
 const noticeableSeconds = 5;
-const versionsPerPage = 5000;
-const keysPerLookup = 1000;
+const versionsPerPage = 1000;
 
 /** A SELECT writes nothing, but one with INTO may stand in a trigger or function of a statement that does. */
 const mayWrite = `COMMAND NOT IN ('Sleep','Daemon','Binlog Dump','Binlog Dump GTID') AND (INFO IS NULL OR INFO NOT REGEXP '^[[:space:](]*select' OR INFO REGEXP '\\\\binto\\\\b')`;
@@ -102,29 +101,35 @@ export async function provenEnd(source: Source, window: Window, session: Session
   return earliest === null ? window.end : Math.max(window.start, zone.border(earliest));
 }
 
-/** The time of the earliest row version in a window that is not committed; null when there is none. */
+/**
+ * The time of the earliest row version in a window that is not committed; null when there is none.
+ *
+ * A dirty read has no snapshot: where it sorts, it may choose a row by one version and tell the next one. So it is never
+ * asked to go by time, the column that changes: what it tells is put in order here, and pages go by key within one time.
+ */
 export async function earliestInFlight(source: Source, window: Window, session: Session): Promise<Instant | null> {
-  let after: Cursor | null = null;
-  for (;;) {
-    const seen: Version[] = await dirtily(session, () => source.versions(session, window, after, versionsPerPage));
-    const last = seen.at(-1);
-    if (last === undefined) return null;
-    for (let from = 0; from < seen.length; from += keysPerLookup) {
-      const earliest = await firstUncommitted(source, seen.slice(from, from + keysPerLookup), session);
-      if (earliest !== null) return earliest;
-    }
-    after = last;
-  }
-}
-
-/** The time of the first of these versions, seen dirtily and in order of time, that is not committed by now. */
-async function firstUncommitted(source: Source, seen: readonly Version[], session: Session): Promise<Instant | null> {
-  const keys = seen.map(({ key }) => key);
-  const committed = new Map((await source.committedVersions(session, keys)).map((version) => [version.key, version]));
-  for (const { time, key, digest } of seen) {
-    if (committed.get(key)?.digest !== digest) return source.instant(time);
+  const uncommitted = await dirtily(session, () => source.digestsByTime(session, window));
+  const committed = await source.digestsByTime(session, window);
+  for (const time of [...uncommitted.keys()].sort()) {
+    const instant = source.instant(time);
+    if (instant === null || instant >= window.end || committed.get(time) === uncommitted.get(time)) continue;
+    if (await isInFlight(source, time, session)) return instant;
   }
   return null;
+}
+
+/** Whether a row version with this time, seen dirtily, is not committed by now. */
+async function isInFlight(source: Source, time: string, session: Session): Promise<boolean> {
+  let after: string | null = null;
+  for (;;) {
+    const seen: Version[] = await dirtily(session, () => source.versionsAt(session, time, after, versionsPerPage));
+    const last = seen.at(-1);
+    if (last === undefined) return false;
+    const keys = seen.map(({ key }) => key);
+    const committed = new Map((await source.committedVersions(session, keys)).map((version) => [version.key, version]));
+    if (seen.some(({ key, digest }) => committed.get(key)?.digest !== digest)) return true;
+    after = last.key;
+  }
 }
 
 /** Names the open transactions that may hold rows in flight, oldest first. A hint for people, never a proof. */

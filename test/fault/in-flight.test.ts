@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { Source } from '../../src/engine/source.ts';
+import { provenEnd } from '../../src/engine/watermark.ts';
 import { Session } from '../../src/platform/mysql.ts';
+import { needTable } from '../../src/platform/table.ts';
 import { intercepted } from '../support/intercept.ts';
 import { World, writtenTables } from '../support/world.ts';
 
@@ -103,5 +106,27 @@ describe('a row version in flight', () => {
       expect(await inTotal(), `at statement ${instant}`).toEqual(['10', '2026-11-18 10:00:00']);
     }
     expect(sent).toBeGreaterThan(10);
+  });
+
+  test('is found although other rows get later times while the window is read', async () => {
+    const many = 4000;
+    const values = Array.from(
+      { length: many },
+      (_, index) => `(${index + 10},1001,'SN',0,1,1,NULL,'2026-11-18 00:00:00','2026-11-18 09:30:00')`,
+    );
+    await world.source.write(`INSERT INTO ${table} VALUES ${values.join(',')}`);
+    await first.write('START TRANSACTION');
+    await stamp(first, 10, "'2026-11-18 10:00:00'");
+    const inFlight = world.zone.parse('2026-11-18T10:00:00') as number;
+    const window = { start: world.zone.parse('2026-11-18T00:00:00') as number, end: inFlight + 3_600_000 };
+    const source = new Source(await needTable(world.source, 'source', table, '-'), 'update_time', 'id', world.zone);
+    for (let round = 0; round < 40; round++) {
+      await second.write('START TRANSACTION');
+      const moving = second.write(`UPDATE ${table} SET update_time = '2026-11-18 12:00:00' WHERE id >= 10`);
+      const end = await provenEnd(source, window, world.source, world.zone);
+      await moving;
+      await second.write('ROLLBACK');
+      expect(end).toBeLessThanOrEqual(inFlight);
+    }
   });
 });
