@@ -10,7 +10,7 @@ export const syncCommissionLog = defineJob({
   schedule: '*/2 * * * *',
   staggerSeconds: 6,
   target: 'main',
-  source: { table: (shard) => `plus_commission_log_${shard}`, time: 'update_time', key: 'id' },
+  source: { table: (shard) => `plus_commission_log_${shard}`, time: 'update_time', key: 'id', sum: 'amount' },
   ...syncTable({
     table: 'plus_commission_log',
     time: 'update_time',

@@ -11,11 +11,13 @@ import { deadLetter } from './0004-dead-letter.ts';
 import { commissionChange } from './0005-commission-change.ts';
 import { userIncomeHour } from './0006-user-income-hour.ts';
 import { userIncome } from './0007-user-income.ts';
+import { sourceClock } from './0008-source-clock.ts';
+import { windowDigest } from './0009-window-digest.ts';
 import type { Migration } from './migration.ts';
 
 /** In every database that a job writes. */
 const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter];
 
 export const migrations: Readonly<Record<'main', readonly Migration[]>> = {
-  main: [...bookkeeping, commissionChange, userIncomeHour, userIncome],
+  main: [...bookkeeping, commissionChange, userIncomeHour, userIncome, sourceClock, windowDigest],
 };

@@ -1,7 +1,17 @@
 /** The engine's setting, from the settings in force. */
 import { systemClock } from '../engine/clock.ts';
 import type { Setting } from '../engine/run.ts';
+import type { Exemptions } from '../engine/statements.ts';
 import type { App, Surroundings } from './app.ts';
+
+/** The statements that a person has vouched for. */
+export function exemptionsOf({ config }: Surroundings): Exemptions {
+  return {
+    users: (config.get('TIDEMARK_EXEMPT_USERS') as string[] | undefined) ?? [],
+    schemas: (config.get('TIDEMARK_EXEMPT_SCHEMAS') as string[] | undefined) ?? [],
+    pattern: (config.get('TIDEMARK_EXEMPT_STATEMENTS') as RegExp | undefined) ?? null,
+  };
+}
 
 export function engineSetting(
   app: App,
@@ -19,6 +29,7 @@ export function engineSetting(
     windowRows: config.need('TIDEMARK_WINDOW_ROWS') as number,
     stallTimeoutMs: config.need('TIDEMARK_STALL_TIMEOUT') as number,
     settleLagMs: config.get('TIDEMARK_SETTLE_LAG') as number | undefined,
+    exemptions: exemptionsOf(surroundings),
     missingColumns: config.need('TIDEMARK_MISSING_COLUMNS') as 'warn' | 'error',
     onStep: () => undefined,
   };

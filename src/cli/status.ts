@@ -5,13 +5,12 @@ import { countOpenLetters } from '../engine/dead-letters.ts';
 import { isTableJob, type Job, shardNames } from '../engine/job.ts';
 import { type LastRun, lastRun } from '../engine/runs.ts';
 import { Source } from '../engine/source.ts';
+import { laggedBound, statementBound } from '../engine/statements.ts';
 import {
   checkProvable,
   earliestInFlight,
   type Holder,
-  laggedBound,
   openTransaction,
-  statementBound,
   upstreamWatermark,
   type Watermark,
 } from '../engine/watermark.ts';
@@ -19,6 +18,7 @@ import type { Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
 import { describeTable } from '../platform/table.ts';
 import { type App, chosenJobs, openCopies, openSurroundings, type Surroundings, withSession } from './app.ts';
+import { exemptionsOf } from './engine-setting.ts';
 import { print, printJson, printTable } from './output.ts';
 
 interface Line extends ShardName {
@@ -28,6 +28,7 @@ interface Line extends ShardName {
   readonly redis: CopyState;
   readonly deadLetters: number;
   readonly heldBackBy: Holder | null;
+  readonly exempt: readonly Holder[];
   readonly lastRun: LastRun | null;
 }
 
@@ -70,6 +71,7 @@ async function lineOf(
     watermark: watermark.at,
     proven: watermark.proven,
     heldBackBy: watermark.heldBackBy,
+    exempt: watermark.exempt,
     redis: (await surroundings.copies.look(name, checkpoint)).state,
     deadLetters: await countOpenLetters(target, name),
     lastRun: await lastRun(target, name, zone),
@@ -81,7 +83,7 @@ async function watermarkOf(
   job: Job,
   shard: string,
   checkpoint: number | null,
-  { zone, config }: Surroundings,
+  { zone, config, databases }: Surroundings,
   target: Session,
   source: Session | null,
 ): Promise<Watermark> {
@@ -93,11 +95,12 @@ async function watermarkOf(
   const lagMs = config.get('TIDEMARK_SETTLE_LAG') as number | undefined;
   if (lagMs !== undefined) return laggedBound(session, zone, lagMs);
   const obstacle = await checkProvable(session, true).catch((error: Error) => error);
-  if (obstacle !== undefined) return { at: null, proven: false, heldBackBy: heldBySetup(obstacle) };
-  const bound = await statementBound(session, zone);
+  if (obstacle !== undefined)
+    return { at: null, proven: false, heldBackBy: heldBySetup(obstacle), sourceNow: null, exempt: [] };
+  const bound = await statementBound(session, zone, exemptionsOf({ config, databases, zone }));
   const table = await describeTable(session, job.source.table(shard));
   if (table === null || bound.at === null || checkpoint === null || checkpoint >= bound.at) return bound;
-  const reader = new Source(table, job.source.time, job.source.key, zone);
+  const reader = new Source(table, job.source, zone);
   const inFlight = await earliestInFlight(reader, { start: checkpoint, end: bound.at }, session);
   if (inFlight === null) return bound;
   return { ...bound, at: zone.border(inFlight), heldBackBy: await openTransaction(session) };
@@ -125,6 +128,7 @@ function asJson(line: Line, zone: Zone) {
     redis,
     deadLetters,
     heldBackBy,
+    exempt: line.exempt,
     lastRun:
       run === null
         ? null
@@ -166,6 +170,9 @@ async function printLines(lines: readonly Line[], zone: Zone): Promise<void> {
       `\n${titleOf(line)} is held back: ${line.heldBackBy.detail}${line.heldBackBy.statement === null ? '' : `: ${line.heldBackBy.statement}`}`,
     );
   }
+  const exempt = new Map(lines.flatMap((line) => line.exempt.map((one) => [one.thread, one] as const)));
+  for (const { detail, statement } of exempt.values())
+    print(`\nexempt from the watermark by TIDEMARK_EXEMPT_…: ${detail}${statement === null ? '' : `: ${statement}`}`);
   if (lines.some((line) => line.deadLetters > 0)) print('\nNext: tidemark dead-letters list');
 }
 

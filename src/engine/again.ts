@@ -5,43 +5,104 @@
  * there, and effects are functions of the data, so what is interrupted is simply asked for again.
  */
 import { UsageError } from '../platform/errors.ts';
+import type { Session } from '../platform/mysql.ts';
 import { type ShardName, titleOf } from './checkpoint.ts';
 import { openLetterKeys } from './dead-letters.ts';
 import type { Taken, tableIntake } from './intake.ts';
-import { addCounts } from './journal.ts';
+import { addCounts, type Counts, type KeptWindow, keepDigest, noCounts, windowsFrom } from './journal.ts';
 import { type Run, targetOf } from './run.ts';
+import { type Digest, isSameDigest } from './source.ts';
 import { nextWindow, type Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
 
 const lettersPerTransaction = 500;
+const windowsPerLook = 50;
 
 /** Applies time that is behind the checkpoint again; the checkpoint stays. */
 export async function applyAgain(run: Run, range: Window): Promise<void> {
-  const { hold, intake, request, setting, result, name } = run;
-  let start = range.start;
-  let resume: string | null = null;
-  let window: Window | null = null;
+  const { hold, intake, setting, result } = run;
   if (result.from === null || range.start < result.from) result.from = range.start;
+  let start = range.start;
   while (start < range.end && !setting.halt.soon.aborted) {
-    const taken: Taken = await hold.transaction(async (position, session) => {
-      if (position === null || range.end > position) throw beyondCheckpoint(name, range, position, setting.zone);
-      const rest = { start, end: range.end };
-      window ??= nextWindow(start, range.end, await intake.cut(rest)) ?? rest;
-      return intake.take(
-        { window, resume, mode: 'again', scope: 'all', first: false },
-        targetOf(session, request.dryRun),
-      );
-    });
-    addCounts(result, taken.counts);
-    resume = taken.resume;
-    if (resume !== null) continue;
-    start = taken.window.end;
-    window = null;
-    result.windows += 1;
+    const rest = { start, end: range.end };
+    const window = await hold.retried(async () => nextWindow(start, range.end, await intake.cut(rest)) ?? rest);
+    if ((await takeAgain(run, window, range)) === null) break;
+    start = window.end;
   }
   result.to = Math.max(result.to ?? start, start);
   result.outcome = 'done';
 }
+
+/**
+ * Applies one closed window again, in as many transactions as it takes.
+ *
+ * @param noted called in the last of them
+ * @returns what was done; null when the run was asked to stop before the window's end
+ */
+async function takeAgain(
+  run: Run,
+  window: Window,
+  range: Window,
+  noted: (session: Session) => Promise<void> = async () => undefined,
+): Promise<Counts | null> {
+  const { hold, intake, request, setting, result, name } = run;
+  const counts = noCounts();
+  let resume: string | null = null;
+  do {
+    if (setting.halt.soon.aborted) return null;
+    const taken: Taken = await hold.transaction(async (position, session) => {
+      if (position === null || range.end > position) throw beyondCheckpoint(name, range, position, setting.zone);
+      const take = { window, resume, mode: 'again', scope: 'all', first: false } as const;
+      const part = await intake.take(take, targetOf(session, request.dryRun));
+      if (part.resume === null && !request.dryRun) await noted(session);
+      return part;
+    });
+    addCounts(counts, taken.counts);
+    addCounts(result, taken.counts);
+    resume = taken.resume;
+  } while (resume !== null);
+  result.windows += 1;
+  return counts;
+}
+
+/**
+ * Reads the closed windows that reach behind `from` again, and applies those that hold other rows than they did.
+ *
+ * Rows leave a window whenever they are written again, which is no fault; what makes a finding is a row that had to be
+ * written: it was stamped behind the checkpoint, by an application's clock or a clock that stepped back.
+ */
+export async function sweep(run: Run, from: Instant): Promise<void> {
+  const { hold, intake, setting, result, name } = run;
+  for (let start = from; !setting.halt.soon.aborted; ) {
+    const kept = await hold.retried(() => windowsFrom(hold.target, name, start, windowsPerLook, setting.zone));
+    const last = kept.at(-1);
+    if (last === undefined) break;
+    const digests = (await hold.retried(() => intake.digests(kept.map(({ window }) => window)))) ?? [];
+    for (const [index, digest] of digests.entries()) {
+      const before = kept[index] as KeptWindow;
+      if (before.digest === null || !isSameDigest(before.digest, digest)) await sweepWindow(run, before, digest);
+    }
+    result.from ??= kept[0]?.window.start ?? null;
+    result.to = last.window.end;
+    start = last.window.end;
+  }
+  result.outcome = 'done';
+}
+
+async function sweepWindow(run: Run, { window, digest: before }: KeptWindow, digest: Digest): Promise<void> {
+  const { name, setting, result } = run;
+  const { zone } = setting;
+  // What was read before the transaction is noted in it: a row that comes in between makes the next sweep look again.
+  const counts = await takeAgain(run, window, window, (session) => keepDigest(session, name, window, digest, zone));
+  if (counts === null || counts.inserted + counts.updated === 0) return;
+  result.findings.push({
+    what: `the closed window ${zone.iso(window.start)} to ${zone.iso(window.end)}`,
+    was: before === null ? 'not looked at' : inWords(before),
+    is: `${inWords(digest)}: ${counts.inserted} rows were missing, ${counts.updated} were others`,
+  });
+}
+
+const inWords = ({ rows, sum }: Digest): string => `${rows} rows${sum === null ? '' : ` with the sum ${sum}`}`;
 
 function beyondCheckpoint(name: ShardName, range: Window, position: Instant | null, zone: Zone): UsageError {
   const where = position === null ? 'it has none yet' : `which is ${zone.iso(position)}`;

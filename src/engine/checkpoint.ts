@@ -8,7 +8,7 @@
  *
  * It is kept as the rows are, in the text of the business zone: it is a position in the data.
  */
-import { JobError } from '../platform/errors.ts';
+import { JobError, SetupError } from '../platform/errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -41,6 +41,32 @@ export async function readCheckpoint(
 }
 
 /**
+ * Refuses a source whose clock is behind where it was seen when the checkpoint was last moved: rows may now be stamped
+ * behind the checkpoint, in windows that are closed. A second is let pass: no window is closed closer to now than that.
+ *
+ * @throws SetupError that says until when, and how to take what was stamped meanwhile
+ */
+export async function refuseClockBehind(
+  reader: Reader,
+  name: ShardName,
+  checkpoint: Instant | null,
+  sourceNow: Instant,
+  zone: Zone,
+): Promise<void> {
+  const [row] = await reader.tuples('SELECT source_now FROM tidemark_checkpoint WHERE job = ? AND shard = ?', [
+    name.job,
+    name.shard,
+  ]);
+  const seen = zone.fromText(row?.[0] === undefined ? null : (row[0] as string | null));
+  const last = Math.max(seen ?? 0, checkpoint ?? 0);
+  if (sourceNow >= last - 1000) return;
+  throw new SetupError(
+    `the clock of the source says ${zone.iso(Math.floor(sourceNow / 1000) * 1000)}, and was ${zone.iso(last)} before: rows may now be stamped behind the checkpoint, in windows that are closed`,
+    `put the source's clock right, or TIDEMARK_TIMEZONE if that was changed; once it is past ${zone.iso(last)} the job goes on, and tidemark run ${titleOf(name)} --sweep takes what was stamped meanwhile`,
+  );
+}
+
+/**
  * Moves the position, only from where it is believed to be.
  *
  * @throws OvertakenError when it is somewhere else: the transaction must be rolled back
@@ -48,17 +74,18 @@ export async function readCheckpoint(
 export async function moveCheckpoint(
   session: Session,
   name: ShardName,
-  move: { from: Instant | null; to: Instant; runId: string; now: Instant },
+  move: { from: Instant | null; to: Instant; runId: string; now: Instant; sourceNow: Instant | null },
   zone: Zone,
 ): Promise<void> {
   const { from, to, runId, now } = move;
+  const sourceNow = move.sourceNow === null ? null : zone.text(move.sourceNow);
   const moved =
     from === null
-      ? await insertCheckpoint(session, name, zone.text(to), runId, zone.text(now))
+      ? await insertCheckpoint(session, name, [zone.text(to), runId, zone.text(now), sourceNow])
       : (
           await session.write(
-            'UPDATE tidemark_checkpoint SET checkpoint = ?, run_id = ?, moved_at = ? WHERE job = ? AND shard = ? AND checkpoint = ?',
-            [zone.text(to), runId, zone.text(now), name.job, name.shard, zone.text(from)],
+            'UPDATE tidemark_checkpoint SET checkpoint = ?, run_id = ?, moved_at = ?, source_now = ? WHERE job = ? AND shard = ? AND checkpoint = ?',
+            [zone.text(to), runId, zone.text(now), sourceNow, name.job, name.shard, zone.text(from)],
           )
         ).affected === 1;
   if (!moved)
@@ -71,14 +98,12 @@ export async function moveCheckpoint(
 async function insertCheckpoint(
   session: Session,
   { job, shard }: ShardName,
-  checkpoint: string,
-  runId: string,
-  now: string,
+  values: readonly (string | null)[],
 ): Promise<boolean> {
   try {
     await session.write(
-      'INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES (?, ?, ?, ?, ?)',
-      [job, shard, checkpoint, runId, now],
+      'INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at, source_now) VALUES (?, ?, ?, ?, ?, ?)',
+      [job, shard, ...values],
     );
     return true;
   } catch (error) {

@@ -10,8 +10,9 @@ import type { ShardName } from './checkpoint.ts';
 import { keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead-letters.ts';
 import type { Hold } from './hold.ts';
 import type { Finding, FollowingJob, Part, TableContext, TableJob, Target } from './job.ts';
-import { type Cursor, inSnapshot, type Source, type SourceRow } from './source.ts';
-import { laggedBound, provenEnd, statementBound, upstreamWatermark, type Watermark } from './watermark.ts';
+import { type Cursor, type Digest, inSnapshot, type Source, type SourceRow } from './source.ts';
+import { type Exemptions, laggedBound, statementBound } from './statements.ts';
+import { provenEnd, upstreamWatermark, type Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
 
@@ -30,6 +31,8 @@ export interface Take {
 /** What was taken: the window may end earlier than asked for, at its start even, where rows are still in flight. */
 export interface Taken extends Part {
   readonly window: Window;
+  /** What the source held in a window that is closed by this; null elsewhere. */
+  readonly digest: Digest | null;
 }
 
 export interface Intake {
@@ -41,6 +44,8 @@ export interface Intake {
   cut(window: Window): Promise<Instant | null>;
   /** Whether changes wait behind the checkpoint. */
   pending(target: Reader, until: Instant): Promise<boolean>;
+  /** What each of some windows holds now; null where there is no source to ask. */
+  digests(windows: readonly Window[]): Promise<Digest[] | null>;
   /** Rows in a window, for the progress bar; null when it cannot be told. */
   count(window: Window): Promise<number | null>;
   take(take: Take, target: Target): Promise<Taken>;
@@ -55,6 +60,7 @@ export interface IntakeOptions {
   readonly now: () => Instant;
   readonly rowLimit: number;
   readonly settleLagMs: number | undefined;
+  readonly exemptions: Exemptions;
   readonly progress: (rows: number) => void;
   readonly finding: (finding: Finding) => void;
 }
@@ -72,7 +78,7 @@ export function tableIntake(
     async watermark() {
       const session = await hold.source();
       return options.settleLagMs === undefined
-        ? statementBound(session, zone)
+        ? statementBound(session, zone, options.exemptions)
         : laggedBound(session, zone, options.settleLagMs);
     },
     async oldest() {
@@ -81,12 +87,13 @@ export function tableIntake(
     },
     cut: async (window) => source.cut(await hold.source(), window, rowLimit),
     pending: async () => false,
+    digests: async (windows) => source.digests(await hold.source(), windows),
     count: async (window) => source.count(await hold.source(), window),
     async take({ window, resume, mode }, target) {
       const session = await hold.source();
       const toProve = mode === 'closing' && resume === null && options.settleLagMs === undefined;
-      const end = toProve ? await provenEnd(source, window, session, zone) : window.end;
-      const taken = { start: window.start, end };
+      const proven = toProve ? await provenEnd(source, window, session, zone) : { end: window.end, digest: null };
+      const taken = { start: window.start, end: proven.end };
       const after = resume === null ? null : (JSON.parse(resume) as Cursor);
       return inSnapshot(session, async () => {
         const rows = new Rows(
@@ -96,7 +103,9 @@ export function tableIntake(
           after,
         );
         const counts = await applyRows(taken, rows, target, mode);
-        return { window: taken, counts, resume: rows.rest === null ? null : JSON.stringify(rows.rest) };
+        if (rows.rest !== null) return { window: taken, counts, resume: JSON.stringify(rows.rest), digest: null };
+        const digest = mode === 'closing' ? (proven.digest ?? (await source.digest(session, taken))) : null;
+        return { window: taken, counts, resume: null, digest };
       });
     },
     async repair(keys, target) {
@@ -222,6 +231,7 @@ export function followingIntake(job: FollowingJob, upstreamShards: readonly stri
     oldest: (target) => job.oldest(target, zone),
     cut: async () => null,
     pending: (target, until) => job.pending(target, until, zone),
+    digests: async () => null,
     count: async () => null,
     async take({ window, resume, scope, first }, target) {
       hold.assertWanted();
@@ -237,7 +247,7 @@ export function followingIntake(job: FollowingJob, upstreamShards: readonly stri
         progress: options.progress,
         finding: options.finding,
       });
-      return { ...part, window };
+      return { ...part, window, digest: null };
     },
   };
 }

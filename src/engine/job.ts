@@ -12,7 +12,7 @@ import type { Reader, Written } from '../platform/mysql.ts';
 import type { Table } from '../platform/table.ts';
 import type { Refusal } from './dead-letters.ts';
 import type { Counts } from './journal.ts';
-import type { SourceRow } from './source.ts';
+import type { SourceColumns, SourceRow } from './source.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
 
@@ -95,7 +95,7 @@ interface JobBase {
 
 /** A job that takes the changed rows of a source table, window by window of its time column. */
 export interface TableJob<Plan = unknown> extends JobBase {
-  readonly source: { readonly table: (shard: string) => string; readonly time: string; readonly key: string };
+  readonly source: { readonly table: (shard: string) => string } & SourceColumns;
   /** The target table that `tidemark migrate` makes like the source's when it is missing. */
   readonly targetTable?: string;
   /** Looks at both sides once a run, before any window. Throws SetupError for what a person must mend. */

@@ -6,6 +6,7 @@
  */
 import type { Reader, Session } from '../platform/mysql.ts';
 import type { ShardName } from './checkpoint.ts';
+import type { Digest } from './source.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
 
@@ -29,6 +30,8 @@ export interface Entry {
   readonly runId: string;
   readonly proven: boolean;
   readonly counts: Counts;
+  /** What the source held there; null for a job that reads no source. */
+  readonly digest: Digest | null;
   readonly now: Instant;
 }
 
@@ -38,7 +41,7 @@ export async function recordWindow(
   entry: Entry,
   zone: Zone,
 ): Promise<void> {
-  const { window, runId, proven, counts, now } = entry;
+  const { window, runId, proven, counts, digest, now } = entry;
   const start = zone.text(window.start);
   const end = zone.text(window.end);
   if (counts.read === 0 && counts.deadLetters === 0) {
@@ -50,8 +53,8 @@ export async function recordWindow(
     if (extended.affected === 1) return;
   }
   await session.write(
-    `INSERT INTO tidemark_window (job, shard, window_start, window_end, run_id, proven, rows_read, inserted, updated, unchanged, dead_letters, closed_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO tidemark_window (job, shard, window_start, window_end, run_id, proven, rows_read, inserted, updated, unchanged, dead_letters, closed_at, source_rows, source_sum, source_checksum)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
       job,
       shard,
@@ -65,7 +68,58 @@ export async function recordWindow(
       counts.unchanged,
       counts.deadLetters,
       zone.text(now),
+      ...digestColumns(digest),
     ],
+  );
+}
+
+const digestColumns = (digest: Digest | null) => [digest?.rows ?? null, digest?.sum ?? null, digest?.checksum ?? null];
+
+/** A window as the journal has it. */
+export interface KeptWindow {
+  readonly window: Window;
+  /** What the source held there when it was closed, or last swept. */
+  readonly digest: Digest | null;
+}
+
+/** A shard's windows that reach behind an instant, in order, `limit` of them. */
+export async function windowsFrom(
+  reader: Reader,
+  { job, shard }: ShardName,
+  from: Instant,
+  limit: number,
+  zone: Zone,
+): Promise<KeptWindow[]> {
+  const rows = await reader.tuples(
+    `SELECT window_start, window_end, source_rows, source_sum, source_checksum FROM tidemark_window
+      WHERE job = ? AND shard = ? AND window_end > ? ORDER BY window_end LIMIT ${limit}`,
+    [job, shard, zone.text(from)],
+  );
+  return rows.map(([start, end, count, sum, checksum]) => ({
+    window: { start: zone.fromText(String(start)) as Instant, end: zone.fromText(String(end)) as Instant },
+    digest:
+      checksum === null || checksum === undefined
+        ? null
+        : {
+            rows: Number(count),
+            sum: sum === null || sum === undefined ? null : String(sum),
+            checksum: String(checksum),
+          },
+  }));
+}
+
+/** Notes what a window that was swept holds now. The caller's transaction has the checkpoint row. */
+export async function keepDigest(
+  session: Session,
+  { job, shard }: ShardName,
+  window: Window,
+  digest: Digest,
+  zone: Zone,
+): Promise<void> {
+  await session.write(
+    `UPDATE tidemark_window SET source_rows = ?, source_sum = ?, source_checksum = ?
+      WHERE job = ? AND shard = ? AND window_start = ? AND window_end = ?`,
+    [...digestColumns(digest), job, shard, zone.text(window.start), zone.text(window.end)],
   );
 }
 

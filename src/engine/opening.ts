@@ -49,7 +49,7 @@ export async function openIntake(job: Job, options: IntakeOptions, setting: Sett
   const session = await hold.source();
   await checkProvable(session, options.settleLagMs === undefined);
   const table = await describeSource(session, job, options.name.shard, log);
-  const source = new Source(table, job.source.time, job.source.key, zone);
+  const source = new Source(table, job.source, zone);
   const timeless = await source.timeless(session);
   if (timeless > 0)
     log.warn(
@@ -72,7 +72,7 @@ export function intakeOptions(
   result: ShardResult,
   log: Log,
 ): IntakeOptions {
-  const { zone, clock, windowRows, settleLagMs, progress } = setting;
+  const { zone, clock, windowRows, settleLagMs, exemptions, progress } = setting;
   return {
     name,
     runId,
@@ -80,6 +80,7 @@ export function intakeOptions(
     zone,
     log,
     settleLagMs,
+    exemptions,
     now: () => clock.now(),
     rowLimit: windowRows,
     progress: (rows) => progress?.rows(name.shard, rows),

@@ -9,6 +9,7 @@ import type { Intake } from './intake.ts';
 import type { Finding, Job, Target } from './job.ts';
 import { type Counts, noCounts } from './journal.ts';
 import type { RunKind } from './runs.ts';
+import type { Exemptions } from './statements.ts';
 import type { Holder, Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -36,6 +37,7 @@ export interface Setting {
   readonly windowRows: number;
   readonly stallTimeoutMs: number;
   readonly settleLagMs: number | undefined;
+  readonly exemptions: Exemptions;
   readonly missingColumns: 'warn' | 'error';
   readonly onStep: OnStep;
   readonly progress: { total(shard: string, rows: number): void; rows(shard: string, rows: number): void } | null;

@@ -9,8 +9,15 @@
  */
 import type { Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
-import { applyAgain, repairLetters } from './again.ts';
-import { moveCheckpoint, OvertakenError, readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
+import { applyAgain, repairLetters, sweep } from './again.ts';
+import {
+  moveCheckpoint,
+  OvertakenError,
+  readCheckpoint,
+  refuseClockBehind,
+  type ShardName,
+  titleOf,
+} from './checkpoint.ts';
 import { countOpenLetters } from './dead-letters.ts';
 import { Hold, InterruptedError } from './hold.ts';
 import type { Take, Taken } from './intake.ts';
@@ -109,12 +116,14 @@ async function runWindows(run: Run): Promise<void> {
   const { request, result, setting, hold } = run;
   if (request.kind === 'range' && request.range !== null) return applyAgain(run, request.range);
   const { checkpoint } = result;
-  if (checkpoint !== null && (request.kind === 'full' || request.kind === 'sweep')) {
+  if (request.kind === 'sweep') return checkpoint === null ? undefined : sweep(run, checkpoint - lookbackMs);
+  if (checkpoint !== null && request.kind === 'full') {
     const oldest = (await hold.retried(() => run.intake.oldest(hold.target))) ?? checkpoint;
-    const start = request.kind === 'sweep' ? Math.max(oldest, checkpoint - lookbackMs) : oldest;
-    if (start < checkpoint) await applyAgain(run, { start: setting.zone.border(start), end: checkpoint });
-    if (request.kind === 'sweep') return;
+    if (oldest < checkpoint) await applyAgain(run, { start: setting.zone.border(oldest), end: checkpoint });
   }
+  const { sourceNow } = run.watermark;
+  if (sourceNow !== null)
+    await hold.retried(() => refuseClockBehind(hold.target, run.name, checkpoint, sourceNow, setting.zone));
   await hold.retried(() => announce(run));
   while (result.windows < request.maxWindows && !setting.halt.soon.aborted) {
     if (!(await applyNext(run))) break;
@@ -202,16 +211,19 @@ async function settle(run: Run, chosen: Chosen, taken: Taken, before: Counts, se
   const counts = { ...before };
   addCounts(counts, taken.counts);
   if (window.end > window.start)
-    await recordWindow(session, name, { window, runId, proven: run.watermark.proven, counts, now }, zone).catch(
-      (error) => {
-        throw errorNumber(error) === 1062 ? overtaken(name) : error; // the other of two first runs was quicker
-      },
-    );
+    await recordWindow(
+      session,
+      name,
+      { window, runId, proven: run.watermark.proven, counts, digest: taken.digest, now },
+      zone,
+    ).catch((error) => {
+      throw errorNumber(error) === 1062 ? overtaken(name) : error; // the other of two first runs was quicker
+    });
   await onStep('recorded');
   await moveCheckpoint(
     session,
     name,
-    { from: position === null ? null : window.start, to: window.end, runId, now },
+    { from: position === null ? null : window.start, to: window.end, runId, now, sourceNow: run.watermark.sourceNow },
     zone,
   );
   await onStep('moved');

@@ -25,7 +25,7 @@ export async function setCheckpoint(
     if (from !== null && to < from) await forgetFrom(session, name, to, zone);
     await session.write(
       `INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES (?, ?, ?, ?, ?)
-       ON DUPLICATE KEY UPDATE checkpoint = VALUES(checkpoint), run_id = VALUES(run_id), moved_at = VALUES(moved_at)`,
+       ON DUPLICATE KEY UPDATE checkpoint = VALUES(checkpoint), run_id = VALUES(run_id), moved_at = VALUES(moved_at), source_now = NULL`,
       [name.job, name.shard, zone.text(to), runId, zone.text(now)],
     );
     await endRun(session, sequence, { outcome: 'done', windows: 0, counts: noCounts(), error: null, now }, zone);

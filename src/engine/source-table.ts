@@ -8,6 +8,8 @@ import type { TableJob } from './job.ts';
 /** Types whose text compares as the column does. */
 const keyTypes = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'decimal', 'char', 'varchar']);
 
+const integerTypes = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint']);
+
 /** @throws SetupError when the table, its time column or its unique key is missing */
 export async function describeSource(session: Session, job: TableJob, shard: string, log: Log): Promise<Table> {
   const { table: nameOf, time, key } = job.source;
@@ -33,6 +35,13 @@ export async function describeSource(session: Session, job: TableJob, shard: str
     throw new SetupError(
       `the column ${time} of the source table ${table.name} is ${type}: windows need DATETIME or TIMESTAMP`,
       `ALTER TABLE ${table.name} MODIFY ${time} DATETIME`,
+    );
+  }
+  const { sum } = job.source;
+  if (sum !== undefined && !integerTypes.has(columnOf(table, sum)?.type ?? '')) {
+    throw new SetupError(
+      `the column ${sum} of the source table ${table.name} is ${columnOf(table, sum)?.type ?? 'missing'}: what is summed must be an integer, such as fen`,
+      `name another in jobs/${job.name}, or none`,
     );
   }
   if (!table.indexes.some((index) => index.unique && index.columns.length === 1 && index.columns[0] === key)) {

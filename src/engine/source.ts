@@ -5,7 +5,7 @@
  * memory and a page costs what it returns; all pages of one slice come from one snapshot of committed rows.
  * Needs an index that begins with the time column; without one every window reads the whole table.
  */
-import type { Reader, Session } from '../platform/mysql.ts';
+import type { Cell, Reader, Session } from '../platform/mysql.ts';
 import { identifier } from '../platform/mysql.ts';
 import { type Column, columnOf, isBinary, keyLiteral, rowText, type Table } from '../platform/table.ts';
 import type { Window } from './window.ts';
@@ -15,6 +15,14 @@ import type { Instant, Zone } from './zone.ts';
 export interface Cursor {
   readonly time: string;
   readonly key: string;
+}
+
+/** The columns that windows are made by. */
+export interface SourceColumns {
+  readonly time: string;
+  readonly key: string;
+  /** An integer column whose sum tells people what a window was worth. */
+  readonly sum?: string;
 }
 
 export interface SourceRow extends Cursor {
@@ -28,6 +36,18 @@ export interface Version {
   readonly digest: string;
 }
 
+/** What a set of row versions is told apart by: equal digests mean equal rows. */
+export interface Digest {
+  readonly rows: number;
+  /** Sum of the job's summed column, as exact text; null for a job without, and where there are no rows. */
+  readonly sum: string | null;
+  /** 64 bits of the rows' MD5 put together by XOR, as text. */
+  readonly checksum: string;
+}
+
+export const isSameDigest = (a: Digest, b: Digest): boolean =>
+  a.rows === b.rows && a.sum === b.sum && a.checksum === b.checksum;
+
 const pageBytes = 4_000_000;
 
 export class Source {
@@ -40,10 +60,11 @@ export class Source {
   readonly #name: string;
   readonly #time: string;
   readonly #key: string;
+  readonly #sum: string;
   /** TIMESTAMP columns hold instants and are compared in the session's zone, which is UTC; DATETIME holds local text. */
   readonly #utc: boolean;
 
-  constructor(table: Table, time: string, key: string, zone: Zone) {
+  constructor(table: Table, { time, key, sum }: SourceColumns, zone: Zone) {
     this.table = table;
     this.time = time;
     this.key = key;
@@ -53,6 +74,7 @@ export class Source {
     this.#name = identifier(table.name);
     this.#time = identifier(time);
     this.#key = identifier(key);
+    this.#sum = sum === undefined ? 'NULL' : `SUM(${identifier(sum)})`;
     this.#utc = columnOf(table, time)?.type === 'timestamp';
   }
 
@@ -89,11 +111,8 @@ export class Source {
     return Number(row?.[0] ?? 0);
   }
 
-  async count(session: Session, { start, end }: Window): Promise<number> {
-    const [row] = await session.tuples(
-      `SELECT COUNT(*) FROM ${this.#name} WHERE ${this.#time} >= ? AND ${this.#time} < ?`,
-      [this.#text(start), this.#text(end)],
-    );
+  async count(session: Session, window: Window): Promise<number> {
+    const [row] = await session.tuples(`SELECT COUNT(*) FROM ${this.#name} WHERE ${this.#within(window)}`);
     return Number(row?.[0] ?? 0);
   }
 
@@ -101,21 +120,20 @@ export class Source {
    * The border at which a window should end so that it holds no more than `rows` rows; null when all of them fit.
    * A single second with more rows than that is not cut: its window ends right behind it.
    */
-  async cut(session: Session, { start, end }: Window, rows: number): Promise<Instant | null> {
+  async cut(session: Session, window: Window, rows: number): Promise<Instant | null> {
     const [row] = await session.tuples(
-      `SELECT ${this.#time} FROM ${this.#name} WHERE ${this.#time} >= ? AND ${this.#time} < ?
+      `SELECT ${this.#time} FROM ${this.#name} WHERE ${this.#within(window)}
         ORDER BY ${this.#time}, ${this.#key} LIMIT 1 OFFSET ${rows}`,
-      [this.#text(start), this.#text(end)],
     );
     if (row === undefined) return null;
-    const border = this.#zone.border(this.instant(String(row[0])) ?? end);
-    return border > start ? border : this.#zone.borderAfter(start);
+    const border = this.#zone.border(this.instant(String(row[0])) ?? window.end);
+    return border > window.start ? border : this.#zone.borderAfter(window.start);
   }
 
-  #range(after: Cursor | null, { start, end }: Window): string {
-    const low = after === null ? null : `'${after.time}'`;
-    const until = `${this.#time} < '${this.#text(end)}'`;
-    if (after === null || low === null) return `${this.#time} >= '${this.#text(start)}' AND ${until}`;
+  #range(after: Cursor | null, window: Window): string {
+    if (after === null) return this.#within(window);
+    const low = `'${after.time}'`;
+    const until = `${this.#time} < '${this.#text(window.end)}'`;
     const key = keyLiteral(this.keyColumn, after.key);
     return `((${this.#time} = ${low} AND ${this.#key} > ${key}) OR (${this.#time} > ${low} AND ${until}))`;
   }
@@ -158,27 +176,42 @@ export class Source {
     return `IFNULL(MD5(${rowText(this.table.columns)}),MD5(CONCAT(${this.#key},'@',${this.#time})))`;
   }
 
-  /** Count and digest of all row versions of a window, in one word; equal words mean equal rows. */
-  async digest(reader: Reader, { start, end }: Window): Promise<string> {
+  /** Count, sum and checksum of the row versions that a condition selects, as expressions. */
+  get #totals(): string {
     // MD5, and not the quick CRC32: CRCs are linear, and two rows changed alike would cancel out under XOR.
-    const [row] = await reader.tuples(
-      `SELECT COUNT(*), BIT_XOR(CAST(CONV(LEFT(d, 16), 16, 10) AS UNSIGNED))
-         FROM (SELECT ${this.#digest} d FROM ${this.#name} WHERE ${this.#time} >= ? AND ${this.#time} < ?) versions`,
-      [this.#text(start), this.#text(end)],
-    );
-    return (row ?? []).join(':');
+    return `COUNT(*), ${this.#sum}, BIT_XOR(CAST(CONV(LEFT(${this.#digest}, 16), 16, 10) AS UNSIGNED))`;
   }
 
-  /** The same for each time by itself. Seen dirtily, a time may come in two parts: both are in its word. */
-  async digestsByTime(reader: Reader, { start, end }: Window): Promise<Map<string, string>> {
+  #within({ start, end }: Window): string {
+    return `${this.#time} >= '${this.#text(start)}' AND ${this.#time} < '${this.#text(end)}'`;
+  }
+
+  /** What a window holds. */
+  async digest(reader: Reader, window: Window): Promise<Digest> {
+    const [digest] = await this.digests(reader, [window]);
+    return digest as Digest;
+  }
+
+  /** What each of some windows holds, in their order. */
+  async digests(reader: Reader, windows: readonly Window[]): Promise<Digest[]> {
     const rows = await reader.tuples(
-      `SELECT ${this.#time}, COUNT(*), BIT_XOR(CAST(CONV(LEFT(${this.#digest}, 16), 16, 10) AS UNSIGNED))
-         FROM ${this.#name} WHERE ${this.#time} >= ? AND ${this.#time} < ? GROUP BY ${this.#time} ORDER BY ${this.#time}`,
-      [this.#text(start), this.#text(end)],
+      windows
+        .map((window, index) => `SELECT ${index} n, ${this.#totals} FROM ${this.#name} WHERE ${this.#within(window)}`)
+        .join(' UNION ALL '),
+    );
+    const digests = new Map(rows.map(([index, ...totals]) => [Number(index), toDigest(totals)]));
+    return windows.map((_, index) => digests.get(index) as Digest);
+  }
+
+  /** What each time of a window holds, as one word. Seen dirtily, a time may come in two parts: both are in its word. */
+  async digestsByTime(reader: Reader, window: Window): Promise<Map<string, string>> {
+    const rows = await reader.tuples(
+      `SELECT ${this.#time}, ${this.#totals} FROM ${this.#name} WHERE ${this.#within(window)}
+        GROUP BY ${this.#time} ORDER BY ${this.#time}`,
     );
     const digests = new Map<string, string>();
-    for (const [time, ...digest] of rows)
-      digests.set(String(time), `${digests.get(String(time)) ?? ''} ${digest.join(':')}`);
+    for (const [time, ...totals] of rows)
+      digests.set(String(time), `${digests.get(String(time)) ?? ''} ${totals.join(':')}`);
     return digests;
   }
 
@@ -199,6 +232,12 @@ export class Source {
     return rows.map(toRow).map(toVersion);
   }
 }
+
+const toDigest = ([rows, sum, checksum]: Cell[]): Digest => ({
+  rows: Number(rows),
+  sum: sum === null || sum === undefined ? null : String(sum),
+  checksum: String(checksum),
+});
 
 const toVersion = ({ time, key, values }: SourceRow): Version => ({ time, key, digest: String(values[0]) });
 

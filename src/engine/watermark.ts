@@ -4,8 +4,8 @@
  * A row is stamped by NOW() when its statement begins, and becomes visible when its transaction commits, seconds or
  * minutes later. A window may close only when nothing can still put a row into it. Two observations show that:
  *
- * 1. The bound: the whole second before the oldest statement now running. Every statement that stamped a row before the
- *    bound has ended by now, so each such row is physically in the table, committed or not. This stays true for ever.
+ * 1. The bound (statements.ts): the whole second before the oldest statement now running. Every statement that stamped a
+ *    row before it has ended by now, so each such row is physically in the table, committed or not, and for ever so.
  * 2. The window is read READ UNCOMMITTED, then READ COMMITTED: a version that the first read saw and the second did not
  *    is in flight, or was written again between the two; either way the window ends before its second, and the next one
  *    begins there. A committed version with a later time excuses nothing: a long statement stamps rows with the time of
@@ -18,10 +18,10 @@
  * Not covered: rows stamped by an application's clock or SET timestamp, a version hidden under a later one of the same
  * transaction that is rolled back alone, engines other than InnoDB, several primaries.
  */
-import { JobError, SetupError } from '../platform/errors.ts';
+import { SetupError } from '../platform/errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
-import { dirtily, type Source, type Version } from './source.ts';
+import { type Digest, dirtily, isSameDigest, type Source, type Version } from './source.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
 
@@ -36,69 +36,35 @@ export interface Holder {
 }
 
 export interface Watermark {
-  /** Null when there is none: an upstream shard has no checkpoint. */
+  /** Null when there is none: an upstream shard has no checkpoint, or a statement runs since nobody knows when. */
   readonly at: Instant | null;
   readonly proven: boolean;
   readonly heldBackBy: Holder | null;
+  /** The source's own clock when the bound was read; null for a job that reads no source. */
+  readonly sourceNow: Instant | null;
+  /** Running statements that bound nothing, because a setting says so. */
+  readonly exempt: readonly Holder[];
 }
 
-/** A statement that runs longer than this is worth naming. */
-const noticeableSeconds = 5;
 const versionsPerPage = 1000;
 
-/** A SELECT writes nothing, but one with INTO may stand in a trigger or function of a statement that does. */
-const mayWrite = `COMMAND NOT IN ('Sleep','Daemon','Binlog Dump','Binlog Dump GTID') AND (INFO IS NULL OR INFO NOT REGEXP '^[[:space:](]*select' OR INFO REGEXP '\\\\binto\\\\b')`;
-const oldestStatement = {
-  mariadb: `SELECT ID, USER, TIME_MS / 1000, LEFT(INFO, 200), NOW(6) - INTERVAL TIME_MS * 1000 MICROSECOND
-              FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND ${mayWrite} ORDER BY TIME_MS DESC LIMIT 1`,
-  // MySQL knows whole seconds only: the statement may have begun up to a second before what they say.
-  mysql: `SELECT ID, USER, TIME, LEFT(INFO, 200), NOW(6) - INTERVAL TIME + 1 SECOND
-            FROM performance_schema.processlist WHERE ID <> CONNECTION_ID() AND ${mayWrite} ORDER BY TIME DESC LIMIT 1`,
-};
-
-/** Text of the server in the session's zone, UTC. */
-const fromServer = (text: unknown): Instant => Date.parse(`${String(text).replace(' ', 'T')}Z`);
-
-/** The bound: no statement can any more stamp a row before it. */
-export async function statementBound(session: Session, zone: Zone): Promise<Watermark> {
-  const [clock] = await session.tuples('SELECT NOW(6)');
-  const now = fromServer(clock?.[0]);
-  const [oldest] = await session.tuples(oldestStatement[session.facts.isMariadb ? 'mariadb' : 'mysql']);
-  const latest = now - 1000;
-  const began = oldest === undefined ? latest : fromServer(oldest[4]);
-  // A bound that is no time would compare false with everything, and close what is open.
-  if (!Number.isFinite(Math.min(latest, began)))
-    throw new JobError('the source does not tell since when its statements run', 'SHOW PROCESSLIST');
-  const ageSeconds = Number(oldest?.[2] ?? 0);
-  const heldBackBy: Holder | null =
-    oldest === undefined || ageSeconds < noticeableSeconds
-      ? null
-      : {
-          kind: 'statement',
-          thread: Number(oldest[0]),
-          user: String(oldest[1]),
-          ageSeconds: Math.round(ageSeconds),
-          statement: oldest[3] === null || oldest[3] === undefined ? null : String(oldest[3]),
-          detail: `thread ${oldest[0]} of ${oldest[1]} has been running a statement for ${Math.round(ageSeconds)} s`,
-        };
-  return { at: zone.border(Math.min(latest, began)), proven: true, heldBackBy };
-}
-
-/** The way out for servers where nothing can be proven: now less a fixed lag. */
-export async function laggedBound(session: Session, zone: Zone, lagMs: number): Promise<Watermark> {
-  const [clock] = await session.tuples('SELECT NOW(6)');
-  return { at: zone.border(fromServer(clock?.[0]) - lagMs), proven: false, heldBackBy: null };
+/** Where a window may end, and what it then holds where that is known already. */
+export interface ProvenEnd {
+  readonly end: Instant;
+  readonly digest: Digest | null;
 }
 
 /**
  * Where a window may end: its own end when every row version in it is committed, else before the earliest in flight.
  * What is read for the effects must be read after this.
  */
-export async function provenEnd(source: Source, window: Window, session: Session, zone: Zone): Promise<Instant> {
+export async function provenEnd(source: Source, window: Window, session: Session, zone: Zone): Promise<ProvenEnd> {
   const uncommitted = await dirtily(session, () => source.digest(session, window));
-  if ((await source.digest(session, window)) === uncommitted) return window.end;
+  const digest = await source.digest(session, window);
+  if (isSameDigest(digest, uncommitted)) return { end: window.end, digest };
   const earliest = await earliestInFlight(source, window, session);
-  return earliest === null ? window.end : Math.max(window.start, zone.border(earliest));
+  if (earliest === null) return { end: window.end, digest };
+  return { end: Math.max(window.start, zone.border(earliest)), digest: null };
 }
 
 /**
@@ -174,11 +140,11 @@ export async function upstreamWatermark(
         statement: null,
         detail,
       } as const;
-      return { at: null, proven: true, heldBackBy };
+      return { at: null, proven: true, heldBackBy, sourceNow: null, exempt: [] };
     }
     lowest = lowest === null ? checkpoint : Math.min(lowest, checkpoint);
   }
-  return { at: lowest, proven: true, heldBackBy: null };
+  return { at: lowest, proven: true, heldBackBy: null, sourceNow: null, exempt: [] };
 }
 
 /**

@@ -51,6 +51,18 @@ const duration = (leastMs: number) =>
     v.transform((text) => parseDuration(text) ?? -1),
     v.minValue(leastMs),
   );
+const names = v.pipe(
+  v.string(),
+  v.transform((text) => text.split(',').map((name) => name.trim())),
+  v.check((list) => list.every((name) => name !== '')),
+);
+const isPattern = (text: string): boolean => {
+  try {
+    return new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
+};
 const levels = ['error', 'warn', 'info', 'debug'] as const;
 const databaseExample = 'mysql://user:password@127.0.0.1:3306/';
 const expectsDatabase = 'mysql://user:password@host:port/database';
@@ -95,6 +107,25 @@ const definitions = {
     schema: duration(1000),
   },
   TIDEMARK_SETTLE_LAG: { expects: 'a duration of 1s or more', example: '10s', schema: duration(1000) },
+  TIDEMARK_EXEMPT_USERS: {
+    expects: 'accounts of the source, with commas between, whose statements never write its tables',
+    example: 'report,backup',
+    schema: names,
+  },
+  TIDEMARK_EXEMPT_SCHEMAS: {
+    expects: 'default schemas, with commas between, of connections whose statements never write the source tables',
+    example: 'warehouse',
+    schema: names,
+  },
+  TIDEMARK_EXEMPT_STATEMENTS: {
+    expects: 'a regular expression that fits statements which never write the source tables',
+    example: '^INSERT INTO warehouse[.]',
+    schema: v.pipe(
+      v.string(),
+      v.check(isPattern),
+      v.transform((text) => new RegExp(text, 'i')),
+    ),
+  },
   TIDEMARK_MISSING_COLUMNS: {
     expects: 'warn or error: what a source column is that the target lacks',
     example: 'warn',

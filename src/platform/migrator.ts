@@ -7,12 +7,14 @@
 import type { Knex } from 'knex';
 import { UnavailableError } from './errors.ts';
 import type { Session } from './mysql.ts';
+import { errorNumber } from './mysql-errors.ts';
 
 interface Migration {
   readonly name: string;
   readonly sql: string;
 }
 
+const duplicateColumn = 1060;
 const tableName = 'tidemark_migration';
 const lockWaitSeconds = 60;
 
@@ -75,6 +77,13 @@ function sourceOf(migrations: readonly Migration[]): Knex.MigrationSource<Migrat
   return {
     getMigrations: async () => [...migrations],
     getMigrationName: ({ name }) => name,
-    getMigration: async ({ sql }) => ({ up: async (knex) => knex.raw(sql), down: async () => undefined }),
+    getMigration: async ({ sql }) => ({
+      up: async (knex) => {
+        await knex.raw(sql).catch((error: unknown) => {
+          if (errorNumber(error) !== duplicateColumn) throw error; // added by a run that crashed before it could note it
+        });
+      },
+      down: async () => undefined,
+    }),
   };
 }

@@ -119,11 +119,15 @@ describe('a row version in flight', () => {
     await stamp(first, 10, "'2026-11-18 10:00:00'");
     const inFlight = world.zone.parse('2026-11-18T10:00:00') as number;
     const window = { start: world.zone.parse('2026-11-18T00:00:00') as number, end: inFlight + 3_600_000 };
-    const source = new Source(await needTable(world.source, 'source', table, '-'), 'update_time', 'id', world.zone);
+    const source = new Source(
+      await needTable(world.source, 'source', table, '-'),
+      { time: 'update_time', key: 'id' },
+      world.zone,
+    );
     for (let round = 0; round < 40; round++) {
       await second.write('START TRANSACTION');
       const moving = second.write(`UPDATE ${table} SET update_time = '2026-11-18 12:00:00' WHERE id >= 10`);
-      const end = await provenEnd(source, window, world.source, world.zone);
+      const { end } = await provenEnd(source, window, world.source, world.zone);
       await moving;
       await second.write('ROLLBACK');
       expect(end).toBeLessThanOrEqual(inFlight);

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { statementBound } from '../../src/engine/statements.ts';
 import { Session } from '../../src/platform/mysql.ts';
+import { startTestServers, type TestServers } from '../support/servers.ts';
 import { World } from '../support/world.ts';
 
 /** A statement fixes NOW() when it begins; what it writes seconds later carries that old time. */
@@ -20,8 +22,14 @@ describe('a statement that takes long, and stamps its rows with the time of its 
   const expectCopied = async () =>
     expect(await world.all(world.main, 'user_extension')).toEqual(await world.all(world.source, 'user_extension'));
 
+  // Its own, because a server that has run a trigger once is one whose times say nothing.
+  let servers: TestServers;
+  beforeAll(async () => {
+    servers = await startTestServers({ quickCommits: true });
+  });
+  afterAll(() => servers.stop());
   beforeEach(async () => {
-    world = await World.create(inject('servers'));
+    world = await World.create(servers.addresses);
   });
   afterEach(async () => {
     for (const session of opened.splice(0)) session.destroy();
@@ -66,5 +74,41 @@ describe('a statement that takes long, and stamps its rows with the time of its 
     await sleep(2200);
     await sync();
     await expectCopied();
+  });
+
+  test('is not missed when its triggers run statements, after each of which the server counts its time anew', async () => {
+    const writer = await connect();
+    await writer.write('CREATE TABLE trail (id INT)');
+    await writer.write(
+      'CREATE TRIGGER leaves_trail BEFORE INSERT ON user_extension FOR EACH ROW INSERT INTO trail VALUES (1)',
+    );
+    await add(writer, 1, 'old', 'NOW() - INTERVAL 1 HOUR');
+    await sync();
+    const values = `SELECT seq, seq, 0, NULL, 'late', 1, NOW(), NOW() FROM seq_2_to_13`;
+    const inserting = writer.write(`INSERT INTO user_extension ${values} WHERE SLEEP(0.5) = 0`);
+    await sleep(3000);
+    const held = await sync();
+    expect(held).toMatchObject({ outcome: 'held-back', windows: 0, error: null });
+    expect(held.heldBackBy?.detail).toContain('since when cannot be told');
+    await inserting;
+    await sleep(2200);
+    expect((await sync()).error).toBeNull();
+    await expectCopied();
+  });
+
+  test('and was vouched for does not hold the watermark, by user, schema or text, and is named', async () => {
+    const writer = await connect();
+    const age = async (exemptions: object) => {
+      const none = { users: [], schemas: [], pattern: null };
+      const bound = await statementBound(world.source, world.zone, { ...none, ...exemptions });
+      return { behind: Math.round(((bound.sourceNow ?? 0) - (bound.at ?? 0)) / 1000), exempt: bound.exempt.length };
+    };
+    const schema = writer.database;
+    const running = writer.write('DO /* a report */ SLEEP(4)');
+    await sleep(3000);
+    for (const exemptions of [{ schemas: [schema] }, { pattern: /^do .* a report/i }, { users: [writer.user] }])
+      expect(await age(exemptions)).toMatchObject({ exempt: 1 });
+    expect((await age({ schemas: ['another'], pattern: /a rapport/ })).exempt).toBe(0);
+    await running;
   });
 });

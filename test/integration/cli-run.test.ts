@@ -118,9 +118,10 @@ describe('run, and what it tells', () => {
   });
 
   test('--dry-run counts rightly and writes nothing anywhere, whatever else is asked for', async () => {
-    const dry = async (typed: string) => {
+    const dry = async (typed: string, code = 0) => {
       const { shards, outcome } = json<{ outcome: string; shards: Record<string, unknown>[] }>(
         await world.cli([...typed.split(' '), '--dry-run', '--json']),
+        code,
       );
       return { outcome, ...shards[0] };
     };
@@ -144,7 +145,7 @@ describe('run, and what it tells', () => {
       inserted: 0,
     });
     expect(await dry('run sync-user-extension --full')).toMatchObject({ read: 3, updated: 1, unchanged: 2 });
-    await dry('run sync-user-extension --sweep');
+    expect(await dry('run sync-user-extension --sweep', 65)).toMatchObject({ read: 3, updated: 1, unchanged: 2 });
     await dry('run sync-user-extension --repair');
     await dry('run sync-commission-log');
     const full = await world.cli(['run', 'rollup-income', '--full', '--dry-run']);

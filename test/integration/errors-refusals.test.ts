@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   addExtensions,
   addManyCommissions,
@@ -8,6 +8,7 @@ import {
   json,
   told,
 } from '../support/cli-tools.ts';
+import { startTestServers, type TestServers } from '../support/servers.ts';
 import { World } from '../support/world.ts';
 
 interface Letter {
@@ -24,8 +25,14 @@ interface Letter {
 
 describe('rows and tables that refuse', () => {
   let world: World;
+  // Its own, because one that has run a trigger once holds the watermark of all other tests at long statements.
+  let servers: TestServers;
+  beforeAll(async () => {
+    servers = await startTestServers({ quickCommits: true });
+  });
+  afterAll(() => servers.stop());
   beforeEach(async () => {
-    world = await World.create(inject('servers'));
+    world = await World.create(servers.addresses);
   });
   afterEach(() => world.destroy());
 

@@ -142,8 +142,13 @@ describe('servers that are down, read-only or replicas', () => {
 
 describe('a target without room', () => {
   let world: World;
+  let servers: TestServers; // its own: triggers weaken what all others may know of running statements
+  beforeAll(async () => {
+    servers = await startTestServers({ quickCommits: true });
+  });
+  afterAll(() => servers.stop());
   beforeEach(async () => {
-    world = await World.create(inject('servers'));
+    world = await World.create(servers.addresses);
     await addManyCommissions(world, 4000, 200);
   });
   afterEach(() => world.destroy());

@@ -119,6 +119,11 @@ describe('settings', () => {
     expect(json(await cli(['checkpoint', 'sync-commission-log', '3', '--json']))).toMatchObject([
       { checkpoint: expect.stringMatching(/\+09:00$/) },
     ]);
+    // To a run in another zone, a checkpoint of Tokyo's is an hour ahead of the source's clock.
+    expectComplaint(await cli(run, { TIDEMARK_TIMEZONE: 'Asia/Shanghai' }), 78, 'the clock of the source says');
+    await world.main.write('DELETE FROM tidemark_checkpoint');
+    await world.main.write('DELETE FROM tidemark_window');
+    await world.forgetRedis('sync-commission-log', '3');
   });
 
   test('config shows every setting and where it came from, and no password, also when one is malformed', async () => {

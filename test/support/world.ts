@@ -136,6 +136,7 @@ export class World {
       windowRows: this.config.need('TIDEMARK_WINDOW_ROWS') as number,
       stallTimeoutMs: this.config.need('TIDEMARK_STALL_TIMEOUT') as number,
       settleLagMs: this.config.get('TIDEMARK_SETTLE_LAG') as number | undefined,
+      exemptions: { users: [], schemas: [], pattern: null },
       missingColumns: this.config.need('TIDEMARK_MISSING_COLUMNS') as 'warn' | 'error',
       onStep: () => undefined,
       ...more,
