@@ -45,6 +45,7 @@ function createProgram(app: App, done: (code: number) => void): Command {
     .addHelpText('after', examples('tidemark demo', 'tidemark run sync-commission-log', 'tidemark status'));
   addRun(program, app, done);
   addLooking(program, app, done);
+  addWhy(program, app, done);
   addMending(program, app, done);
   addSetup(program, app, done);
   return program;
@@ -114,6 +115,19 @@ function addLooking(program: Command, app: App, done: Done): void {
     .addHelpText('after', examples('tidemark verify', 'tidemark verify rollup-income'))
     .action(async (job: string | undefined, options) =>
       done(await (await import('./verify.ts')).verify(app, job, options)),
+    );
+}
+
+function addWhy(program: Command, app: App, done: Done): void {
+  program
+    .command('why')
+    .description('which window, run and shard carried a row, or what it waits for')
+    .argument('<table>', 'of the source or of the target')
+    .argument('<id>', "the row's key")
+    .option('--json', 'as one JSON object for each shard that holds the row')
+    .addHelpText('after', examples('tidemark why plus_commission_log 4711', 'tidemark why user_extension 7 --json'))
+    .action(async (table: string, id: string, options) =>
+      done(await (await import('./why.ts')).why(app, table, id, options)),
     );
 }
 

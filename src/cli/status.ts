@@ -4,22 +4,12 @@ import type { CheckpointCopies, CopyState } from '../engine/checkpoint-copy.ts';
 import { countOpenLetters } from '../engine/dead-letters.ts';
 import { isTableJob, type Job, shardNames } from '../engine/job.ts';
 import { type LastRun, lastRun } from '../engine/runs.ts';
-import { Source } from '../engine/source.ts';
-import { laggedBound, statementBound } from '../engine/statements.ts';
-import {
-  checkProvable,
-  earliestInFlight,
-  type Holder,
-  openTransaction,
-  upstreamWatermark,
-  type Watermark,
-} from '../engine/watermark.ts';
+import type { Holder } from '../engine/watermark.ts';
 import type { Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
-import { describeTable } from '../platform/table.ts';
 import { type App, chosenJobs, openCopies, openSurroundings, type Surroundings, withSession } from './app.ts';
-import { exemptionsOf } from './engine-setting.ts';
 import { print, printJson, printTable } from './output.ts';
+import { watermarkNow } from './watermark.ts';
 
 interface Line extends ShardName {
   readonly checkpoint: number | null;
@@ -64,7 +54,7 @@ async function lineOf(
   const { zone } = surroundings;
   const name = { job: job.name, shard };
   const checkpoint = await readCheckpoint(target, name, zone);
-  const watermark = await watermarkOf(app, job, shard, checkpoint, surroundings, target, source);
+  const watermark = await watermarkNow(app, job, shard, checkpoint, surroundings, target, source);
   return {
     ...name,
     checkpoint,
@@ -77,43 +67,6 @@ async function lineOf(
     lastRun: await lastRun(target, name, zone),
   };
 }
-
-async function watermarkOf(
-  app: App,
-  job: Job,
-  shard: string,
-  checkpoint: number | null,
-  { zone, config, databases }: Surroundings,
-  target: Session,
-  source: Session | null,
-): Promise<Watermark> {
-  if (!isTableJob(job)) {
-    const upstream = app.jobs.find((candidate) => candidate.name === job.follows);
-    return upstreamWatermark(target, job.follows, upstream === undefined ? [] : shardNames(upstream), zone);
-  }
-  const session = source as Session;
-  const lagMs = config.get('TIDEMARK_SETTLE_LAG') as number | undefined;
-  if (lagMs !== undefined) return laggedBound(session, zone, lagMs);
-  const obstacle = await checkProvable(session, true).catch((error: Error) => error);
-  if (obstacle !== undefined)
-    return { at: null, proven: false, heldBackBy: heldBySetup(obstacle), sourceNow: null, exempt: [] };
-  const bound = await statementBound(session, zone, exemptionsOf({ config, databases, zone }));
-  const table = await describeTable(session, job.source.table(shard));
-  if (table === null || bound.at === null || checkpoint === null || checkpoint >= bound.at) return bound;
-  const reader = new Source(table, job.source, zone);
-  const inFlight = await earliestInFlight(reader, { start: checkpoint, end: bound.at }, session);
-  if (inFlight === null) return bound;
-  return { ...bound, at: zone.border(inFlight), heldBackBy: await openTransaction(session) };
-}
-
-const heldBySetup = ({ message }: Error): Holder => ({
-  kind: 'setup',
-  thread: null,
-  user: null,
-  ageSeconds: null,
-  statement: null,
-  detail: message,
-});
 
 function asJson(line: Line, zone: Zone) {
   const iso = (instant: number | null) => (instant === null ? null : zone.iso(instant));

@@ -90,12 +90,15 @@ export async function resolveLetters(
 /** Letters by filter, oldest first. */
 export async function findLetters(
   reader: Reader,
-  filter: { id?: number; job?: string; state?: DeadLetter['state']; limit: number },
+  filter: { id?: number; job?: string; key?: string; state?: DeadLetter['state']; limit: number },
   zone: Zone,
 ): Promise<DeadLetter[]> {
-  const conditions = Object.entries({ id: filter.id, job: filter.job, state: filter.state }).filter(
-    ([, value]) => value !== undefined,
-  );
+  const conditions = Object.entries({
+    id: filter.id,
+    job: filter.job,
+    row_key: filter.key,
+    state: filter.state,
+  }).filter(([, value]) => value !== undefined);
   const where = conditions.map(([name]) => `${name} = ?`).join(' AND ') || 'TRUE';
   const rows = await reader.rows<Record<string, string>>(
     `SELECT id, job, shard, row_key, content, reason, code, state, attempts, run_id, first_at, last_at, resolution

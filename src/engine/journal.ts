@@ -123,6 +123,33 @@ export async function keepDigest(
   );
 }
 
+/** The window that covers an instant, and the run that closed it. */
+export interface CoveringWindow {
+  readonly window: Window;
+  readonly runId: string;
+  readonly closedAt: Instant | null;
+}
+
+export async function windowAt(
+  reader: Reader,
+  { job, shard }: ShardName,
+  at: Instant,
+  zone: Zone,
+): Promise<CoveringWindow | null> {
+  const [row] = await reader.tuples(
+    `SELECT window_start, window_end, run_id, closed_at FROM tidemark_window
+      WHERE job = ? AND shard = ? AND window_start <= ? AND window_end > ? ORDER BY window_start DESC LIMIT 1`,
+    [job, shard, zone.text(at), zone.text(at)],
+  );
+  if (row === undefined) return null;
+  const [start, end, runId, closedAt] = row.map((value) => (value === null ? null : String(value)));
+  return {
+    window: { start: zone.fromText(start ?? null) as Instant, end: zone.fromText(end ?? null) as Instant },
+    runId: String(runId),
+    closedAt: zone.fromText(closedAt ?? null),
+  };
+}
+
 export interface Flaw extends ShardName {
   readonly from: Instant;
   readonly to: Instant;

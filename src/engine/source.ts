@@ -215,8 +215,8 @@ export class Source {
     return digests;
   }
 
-  /** The committed versions of these keys, whatever their time, each with its digest. */
-  async committedVersions(reader: Reader, keys: readonly string[]): Promise<Version[]> {
+  /** The versions of these keys, whatever their time, each with its digest. */
+  async versionsByKeys(reader: Reader, keys: readonly string[]): Promise<Version[]> {
     const rows = await this.byKeys(reader, keys, [this.#digest]);
     return rows.map(toVersion);
   }

@@ -92,7 +92,7 @@ async function isInFlight(source: Source, time: string, session: Session): Promi
     const last = seen.at(-1);
     if (last === undefined) return false;
     const keys = seen.map(({ key }) => key);
-    const committed = new Map((await source.committedVersions(session, keys)).map((version) => [version.key, version]));
+    const committed = new Map((await source.versionsByKeys(session, keys)).map((version) => [version.key, version]));
     if (seen.some(({ key, digest }) => committed.get(key)?.digest !== digest)) return true;
     after = last.key;
   }

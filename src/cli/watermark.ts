@@ -1,0 +1,54 @@
+/** How far a shard could go now, and what holds it back: what commands tell without running the job. */
+import { isTableJob, type Job, shardNames } from '../engine/job.ts';
+import { Source } from '../engine/source.ts';
+import { laggedBound, statementBound } from '../engine/statements.ts';
+import {
+  checkProvable,
+  earliestInFlight,
+  type Holder,
+  openTransaction,
+  upstreamWatermark,
+  type Watermark,
+} from '../engine/watermark.ts';
+import type { Session } from '../platform/mysql.ts';
+import { describeTable } from '../platform/table.ts';
+import type { App, Surroundings } from './app.ts';
+import { exemptionsOf } from './engine-setting.ts';
+
+export async function watermarkNow(
+  app: App,
+  job: Job,
+  shard: string,
+  checkpoint: number | null,
+  surroundings: Surroundings,
+  target: Session,
+  source: Session | null,
+): Promise<Watermark> {
+  const { zone, config } = surroundings;
+  if (!isTableJob(job)) {
+    const upstream = app.jobs.find((candidate) => candidate.name === job.follows);
+    return upstreamWatermark(target, job.follows, upstream === undefined ? [] : shardNames(upstream), zone);
+  }
+  const session = source as Session;
+  const lagMs = config.get('TIDEMARK_SETTLE_LAG') as number | undefined;
+  if (lagMs !== undefined) return laggedBound(session, zone, lagMs);
+  const obstacle = await checkProvable(session, true).catch((error: Error) => error);
+  if (obstacle !== undefined)
+    return { at: null, proven: false, heldBackBy: heldBySetup(obstacle), sourceNow: null, exempt: [] };
+  const bound = await statementBound(session, zone, exemptionsOf(surroundings));
+  const table = await describeTable(session, job.source.table(shard));
+  if (table === null || bound.at === null || checkpoint === null || checkpoint >= bound.at) return bound;
+  const reader = new Source(table, job.source, zone);
+  const inFlight = await earliestInFlight(reader, { start: checkpoint, end: bound.at }, session);
+  if (inFlight === null) return bound;
+  return { ...bound, at: zone.border(inFlight), heldBackBy: await openTransaction(session) };
+}
+
+const heldBySetup = ({ message }: Error): Holder => ({
+  kind: 'setup',
+  thread: null,
+  user: null,
+  ageSeconds: null,
+  statement: null,
+  detail: message,
+});
