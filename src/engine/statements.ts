@@ -44,8 +44,11 @@ const textMax = 200;
 /** Between one look at the list and the next: together half a second, in which ordinary statements end. */
 const pausesMs = [2, 4, 8, 16, 32, 64, 128, 256];
 
-/** A SELECT writes nothing, but one with INTO may stand in a trigger or function of a statement that does. */
-const mayWrite = `COMMAND NOT IN ('Sleep','Daemon','Binlog Dump','Binlog Dump GTID') AND (INFO IS NULL OR INFO NOT REGEXP '^[[:space:](]*select' OR INFO REGEXP '\\\\binto\\\\b')`;
+/**
+ * A SELECT writes nothing, but one with INTO may stand in a trigger or function of a statement that does. Who has not
+ * logged in yet will begin a statement later than now.
+ */
+const mayWrite = `USER <> 'unauthenticated user' AND COMMAND NOT IN ('Sleep','Daemon','Binlog Dump','Binlog Dump GTID') AND (INFO IS NULL OR INFO NOT REGEXP '^[[:space:](]*select' OR INFO REGEXP '\\\\binto\\\\b')`;
 const columns = 'ID = CONNECTION_ID(), NOW(6), ID, USER, DB, LEFT(INFO, 2000)';
 const list = {
   mariadb: `SELECT ${columns}, TIME_MS / 1000, NOW(6) - INTERVAL TIME_MS * 1000 MICROSECOND

@@ -1,3 +1,4 @@
+import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { statementBound } from '../../src/engine/statements.ts';
@@ -94,6 +95,15 @@ describe('a statement that takes long, and stamps its rows with the time of its 
     await sleep(2200);
     expect((await sync()).error).toBeNull();
     await expectCopied();
+  });
+
+  test('holds nothing as long as it is only a connection that has not logged in', async () => {
+    const { host, port } = servers.addresses.mariadb;
+    const silent = createConnection({ host, port });
+    await sleep(2500);
+    const bound = await statementBound(world.source, world.zone, { users: [], schemas: [], pattern: null });
+    expect((bound.sourceNow ?? 0) - (bound.at ?? 0)).toBeLessThanOrEqual(2000);
+    silent.destroy();
   });
 
   test('and was vouched for does not hold the watermark, by user, schema or text, and is named', async () => {
