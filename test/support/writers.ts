@@ -14,7 +14,8 @@ export interface WriterOptions {
   readonly rows: number;
   readonly writers: number;
   readonly holdMsMax: number;
-  /** One transaction is held this long. */
+  /** So many transactions are held this long. */
+  readonly longHolds: number;
   readonly longHoldMs: number;
   /** LOCK TABLES is held this long, once. */
   readonly tableLockMs: number;
@@ -35,7 +36,8 @@ export async function writeFor(options: WriterOptions): Promise<WriterReport> {
   const report: WriterReport = { transactions: 0, rolledBack: 0, errors: new Map() };
   const until = Date.now() + options.durationMs;
   const all = Array.from({ length: options.writers }, () => write(options, until, report));
-  await Promise.all([...all, holdLong(options, report), lockTable(options)]);
+  const long = Array.from({ length: options.longHolds }, (_, index) => holdLong(options, index, report));
+  await Promise.all([...all, ...long, lockTable(options)]);
   return report;
 }
 
@@ -78,15 +80,16 @@ async function write(
 const touch = (writer: Session, table: string, id: number) =>
   writer.write(`UPDATE ${table} SET amount = amount + 1, update_time = NOW() WHERE id = ${id}`);
 
-/** Rows of its own, so that it holds nobody up but the watermark. */
+/** Rows of its own, behind those of the others, so that it holds nobody up but the watermark. */
 async function holdLong(
   { url, table, rows, longHoldMs, tableLockMs }: WriterOptions,
+  index: number,
   report: WriterReport,
 ): Promise<void> {
   const writer = await session(url);
   await sleep(4000 + tableLockMs); // a transaction that is open already would keep the table lock waiting
   await writer.write('START TRANSACTION');
-  for (const id of [rows + 1, rows + 2]) await touch(writer, table, id);
+  for (const id of [1, 2]) await touch(writer, table, rows + 2 * index + id);
   await sleep(longHoldMs);
   await writer.write('COMMIT').catch((error) => note(report, error));
   await writer.close();
