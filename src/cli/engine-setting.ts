@@ -12,6 +12,7 @@ export function exemptionsOf({ config }: Surroundings): Exemptions {
     pattern: (config.get('TIDEMARK_EXEMPT_STATEMENTS') as RegExp | undefined) ?? null,
   };
 }
+const blockedWarningMs = 60_000;
 
 export function engineSetting(
   app: App,
@@ -30,6 +31,7 @@ export function engineSetting(
     stallTimeoutMs: config.need('TIDEMARK_STALL_TIMEOUT') as number,
     settleLagMs: config.get('TIDEMARK_SETTLE_LAG') as number | undefined,
     exemptions: exemptionsOf(surroundings),
+    blockedWarningMs,
     missingColumns: config.need('TIDEMARK_MISSING_COLUMNS') as 'warn' | 'error',
     onStep: () => undefined,
   };

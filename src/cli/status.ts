@@ -1,5 +1,5 @@
 /** `tidemark status`: what is behind, why, and what to type next. */
-import { readCheckpoint, type ShardName, titleOf } from '../engine/checkpoint.ts';
+import { readCheckpoint, type ShardName, strayCheckpoints, titleOf } from '../engine/checkpoint.ts';
 import type { CheckpointCopies, CopyState } from '../engine/checkpoint-copy.ts';
 import { countOpenLetters } from '../engine/dead-letters.ts';
 import { isTableJob, type Job, shardNames } from '../engine/job.ts';
@@ -28,15 +28,22 @@ export async function status(app: App, jobName: string | undefined, options: { j
   const copies = openCopies(surroundings);
   const source = jobs.some(isTableJob) ? await surroundings.databases.open('source') : null;
   try {
-    const lines = await withSession(surroundings, 'main', async (target) => {
+    const { lines, strays } = await withSession(surroundings, 'main', async (target) => {
       const all: Line[] = [];
       for (const job of jobs)
         for (const shard of shardNames(job))
           all.push(await lineOf(app, job, shard, { ...surroundings, copies }, target, source));
-      return all;
+      const names = app.jobs.flatMap((job) => shardNames(job).map((shard) => ({ job: job.name, shard })));
+      return { lines: all, strays: await strayCheckpoints(target, names, surroundings.zone) };
     });
     if (options.json) printJson(lines.map((line) => asJson(line, surroundings.zone)));
-    else await printLines(lines, surroundings.zone);
+    else {
+      await printLines(lines, surroundings.zone);
+      for (const { at, ...name } of strays)
+        print(
+          `\n${titleOf(name)} has a checkpoint (${at === null ? '-' : surroundings.zone.text(at)}), and no job has that shard: it counts for nothing`,
+        );
+    }
     return 0;
   } finally {
     await Promise.all([source?.close(), copies.close()]);

@@ -40,6 +40,19 @@ export async function readCheckpoint(
   return row === undefined ? null : zone.fromText(String(row[0]));
 }
 
+/** The positions that no shard of these jobs has: of a job or shard that is gone. They count for nothing any more. */
+export async function strayCheckpoints(
+  reader: Reader,
+  names: readonly ShardName[],
+  zone: Zone,
+): Promise<(ShardName & { readonly at: Instant | null })[]> {
+  const known = new Set(names.map(titleOf));
+  const rows = await reader.tuples('SELECT job, shard, checkpoint FROM tidemark_checkpoint ORDER BY job, shard');
+  return rows
+    .map(([job, shard, at]) => ({ job: String(job), shard: String(shard), at: zone.fromText(String(at)) }))
+    .filter((name) => !known.has(titleOf(name)));
+}
+
 /**
  * Refuses a source whose clock is behind where it was seen when the checkpoint was last moved: rows may now be stamped
  * behind the checkpoint, in windows that are closed. A second is let pass: no window is closed closer to now than that.

@@ -3,11 +3,13 @@ import { SetupError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
 import type { Hold } from './hold.ts';
+import { readInStep } from './in-step.ts';
 import { followingIntake, type Intake, type IntakeOptions, tableIntake } from './intake.ts';
 import { isTableJob, type Job, shardNames, type TableJob } from './job.ts';
 import type { Run, Setting, ShardResult } from './run.ts';
 import { Source } from './source.ts';
 import { describeSource } from './source-table.ts';
+import { checkSourceZone } from './source-zone.ts';
 import { checkProvable } from './watermark.ts';
 
 /** Compares the copy in Redis with the checkpoint before any work, and puts it right. */
@@ -19,7 +21,7 @@ export async function checkCopy(
   log: Log,
 ): Promise<void> {
   const { zone, copies } = setting;
-  const checkpoint = await hold.retried(() => readCheckpoint(hold.target, name, zone));
+  const checkpoint = await hold.retried(() => readInStep(hold.target, name, zone));
   result.checkpoint = checkpoint;
   const copy = await copies.look(name, checkpoint);
   if (checkpoint === null && copy.at !== null) {
@@ -50,6 +52,7 @@ export async function openIntake(job: Job, options: IntakeOptions, setting: Sett
   await checkProvable(session, options.settleLagMs === undefined);
   const table = await describeSource(session, job, options.name.shard, log);
   const source = new Source(table, job.source, zone);
+  await checkSourceZone(session, source, zone, log);
   const timeless = await source.timeless(session);
   if (timeless > 0)
     log.warn(

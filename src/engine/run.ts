@@ -38,6 +38,8 @@ export interface Setting {
   readonly stallTimeoutMs: number;
   readonly settleLagMs: number | undefined;
   readonly exemptions: Exemptions;
+  /** A transaction that holds the watermark back for longer than this is warned of. */
+  readonly blockedWarningMs: number;
   readonly missingColumns: 'warn' | 'error';
   readonly onStep: OnStep;
   readonly progress: { total(shard: string, rows: number): void; rows(shard: string, rows: number): void } | null;

@@ -19,6 +19,7 @@ import {
   titleOf,
 } from './checkpoint.ts';
 import { countOpenLetters } from './dead-letters.ts';
+import { nameHolder } from './held-back.ts';
 import { Hold, InterruptedError } from './hold.ts';
 import type { Take, Taken } from './intake.ts';
 import { isTableJob, type Job } from './job.ts';
@@ -93,6 +94,7 @@ async function workOn(
     const watermark = await hold.retried(() => intake.watermark(hold.target));
     const run: Run = { name, runId, request, setting, hold, intake, log, result, watermark, pretended: null };
     await (request.kind === 'repair' ? repairLetters(run) : runWindows(run));
+    await nameHolder(run);
     result.lettersWaiting = await countOpenLetters(hold.target, name);
     if (setting.halt.soon.aborted) result.outcome = 'interrupted';
     else if (result.lettersWaiting > 0) result.outcome = 'dead-letters';

@@ -8,8 +8,8 @@ import type { Instant, Zone } from './zone.ts';
 /**
  * Sets a shard's checkpoint, in one transaction with the journal.
  *
- * Backwards, the journal of what will be applied again is taken back; forwards, what is left out stays visible in it as
- * a gap. A run that is under way loses its place and stops. The caller holds the shard's lock.
+ * What the journal says of the time from there on is taken back: it will be applied again. Forwards, what is left out
+ * stays visible in it as a gap. A run that is under way loses its place and stops. The caller holds the shard's lock.
  */
 export async function setCheckpoint(
   session: Session,
@@ -20,9 +20,9 @@ export async function setCheckpoint(
   const { to, runId, now } = set;
   await session.write('START TRANSACTION');
   try {
-    const from = await readCheckpoint(session, name, zone, true);
+    await readCheckpoint(session, name, zone, true);
     const sequence = await beginRun(session, name, { runId, kind: 'checkpoint', now }, zone);
-    if (from !== null && to < from) await forgetFrom(session, name, to, zone);
+    await forgetFrom(session, name, to, zone);
     await session.write(
       `INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES (?, ?, ?, ?, ?)
        ON DUPLICATE KEY UPDATE checkpoint = VALUES(checkpoint), run_id = VALUES(run_id), moved_at = VALUES(moved_at), source_now = NULL`,

@@ -98,10 +98,14 @@ async function isInFlight(source: Source, time: string, session: Session): Promi
   }
 }
 
-/** Names the open transactions that may hold rows in flight, oldest first. A hint for people, never a proof. */
+/**
+ * Names the open transactions that may hold rows in flight, oldest first. A hint for people, never a proof.
+ *
+ * `trx_started` is told on the clocks of the machine, whatever the zone of the session.
+ */
 export async function openTransaction(session: Session): Promise<Holder | null> {
   const [row] = await session.tuples(
-    `SELECT t.trx_mysql_thread_id, p.USER, TIMESTAMPDIFF(SECOND, t.trx_started, SYSDATE()), COALESCE(t.trx_query, p.INFO)
+    `SELECT t.trx_mysql_thread_id, p.USER, TIMESTAMPDIFF(SECOND, t.trx_started, CONVERT_TZ(SYSDATE(), @@session.time_zone, 'SYSTEM')), COALESCE(t.trx_query, p.INFO)
        FROM information_schema.INNODB_TRX t LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id
       WHERE t.trx_mysql_thread_id <> CONNECTION_ID() AND t.trx_rows_modified > 0 ORDER BY t.trx_started LIMIT 1`,
   );

@@ -137,6 +137,7 @@ export class World {
       stallTimeoutMs: this.config.need('TIDEMARK_STALL_TIMEOUT') as number,
       settleLagMs: this.config.get('TIDEMARK_SETTLE_LAG') as number | undefined,
       exemptions: { users: [], schemas: [], pattern: null },
+      blockedWarningMs: 60_000,
       missingColumns: this.config.need('TIDEMARK_MISSING_COLUMNS') as 'warn' | 'error',
       onStep: () => undefined,
       ...more,

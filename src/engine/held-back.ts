@@ -1,0 +1,25 @@
+/** Who keeps a run from going on: the open transaction behind rows in flight, named, and warned of when it stays open. */
+import type { Run } from './run.ts';
+import { openTransaction } from './watermark.ts';
+
+/**
+ * Puts the oldest open transaction of the source into the result of a run that rows in flight have held back, and warns
+ * when it has been open for longer than `setting.blockedWarningMs`. It costs a statement only then, and never a run.
+ */
+export async function nameHolder({ result, hold, log, setting }: Run): Promise<void> {
+  if (result.heldBackBy?.kind !== 'transaction') return;
+  const holder = await hold
+    .source()
+    .then(openTransaction)
+    .catch(() => null);
+  if (holder === null) return; // it has ended meanwhile
+  result.heldBackBy = holder;
+  const { thread, ageSeconds, statement, detail } = holder;
+  if (ageSeconds === null || ageSeconds * 1000 < setting.blockedWarningMs) return;
+  log.warn(`rows of the next window are not committed: ${detail}, ${statement ?? 'and is idle'}`, {
+    thread,
+    ageSeconds,
+    statement,
+    next: `KILL ${thread} on the source, if it was forgotten; its changes are rolled back`,
+  });
+}
