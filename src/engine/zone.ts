@@ -19,6 +19,7 @@ export class Zone {
   readonly #zone: LuxonZone;
   #lastQuarter = Number.NaN;
   #lastOffset = 0;
+  #lastJump = Number.NaN;
 
   constructor(name: string) {
     this.name = name;
@@ -64,23 +65,27 @@ export class Zone {
     if (Number.isNaN(asUtc)) return null;
     // The offsets around that day: each gives one candidate, the earliest that reads back as the same text is meant.
     const candidates = [asUtc - dayMs, asUtc + dayMs]
-      .map((near) => asUtc - this.#at(near).offset * 60_000)
+      .map((near) => asUtc - this.#zone.offset(near) * 60_000)
       .sort((a, b) => a - b);
     return (
       candidates.find((candidate) => this.text(candidate) === wanted) ?? this.#skippedAt(candidates as [number, number])
     );
   }
 
-  /** The jump of the clocks between two instants, to the second. */
+  /** The jump of the clocks between two instants, to the second. The last one is remembered. */
   #skippedAt([low, high]: [Instant, Instant]): Instant {
-    const before = this.#at(low - dayMs).offset;
+    const before = this.#zone.offset(low - dayMs);
+    const known = this.#lastJump;
+    const mayBe = known > low - dayMs && known <= high + dayMs;
+    if (mayBe && this.#zone.offset(known - 1000) === before && this.#zone.offset(known) !== before) return known;
     let from = low - dayMs;
     let to = high + dayMs;
     while (to - from > 1000) {
       const middle = Math.floor((from + to) / 2000) * 1000;
-      if (this.#at(middle).offset === before) from = middle;
+      if (this.#zone.offset(middle) === before) from = middle;
       else to = middle;
     }
+    this.#lastJump = to;
     return to;
   }
 
@@ -100,8 +105,8 @@ export class Zone {
 
   /** The stretch of instants, open at both ends, whose local texts are ambiguous around this instant. */
   #repeatedAround(instant: Instant): { start: Instant; end: Instant } | null {
-    const before = this.#at(instant - dayMs).offset;
-    const after = this.#at(instant + dayMs).offset;
+    const before = this.#zone.offset(instant - dayMs);
+    const after = this.#zone.offset(instant + dayMs);
     if (before <= after) return null;
     const backMs = (before - after) * 60_000;
     const jump = this.#skippedAt([instant, instant]);
@@ -110,9 +115,17 @@ export class Zone {
     return instant > start && instant < end ? { start, end } : null;
   }
 
-  /** The start of the local hour that contains a border. */
+  /** The start of the local hour that contains a border: where clocks skip its beginning, the instant of the skip. */
   hour(instant: Instant): Instant {
-    return this.fromText(`${this.text(instant).slice(0, 13)}:00:00`) ?? instant;
+    return this.fromText(this.hourText(instant)) ?? instant;
+  }
+
+  /**
+   * The name of the local hour that contains an instant, `2026-11-20 10:00:00`: what rows are grouped by. A repeated
+   * hour is one, and an hour of which the clocks skip the beginning has this name, although they never show it.
+   */
+  hourText(instant: Instant): string {
+    return `${this.text(instant).slice(0, 13)}:00:00`;
   }
 
   /**

@@ -1,14 +1,15 @@
 /**
  * What the business zone promises, in many zones of the tz database and around every change of their clocks.
- * With EVERY_ZONE=1 it is asked of all zones, and more often; that takes half a minute.
+ * Instants are drawn at random; zone-changes.test.ts goes through every change of every zone since 2000. With
+ * EVERY_ZONE=1 all zones are drawn from, and more often; that takes half a minute.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Instant, Zone } from '../../src/engine/zone.ts';
+import { Clocks } from '../support/clocks.ts';
 
 const since = Date.UTC(1970, 0, 3);
 const until = Date.UTC(2040, 0, 1);
-const dayMs = 86_400_000;
 
 /** Zones whose clocks did odd things: by half an hour, two hours, a day, at midnight, at a minute past, by seconds. */
 const odd = [
@@ -32,49 +33,19 @@ const all = Intl.supportedValuesOf('timeZone');
 const thorough = process.env.EVERY_ZONE === '1';
 const others = thorough ? all : all.filter((_, index) => index % 20 === 0);
 
-/** The time on the clocks, asked of the runtime and not of the code under test. */
-class Clocks {
-  readonly #format: Intl.DateTimeFormat;
-  #changes: Instant[] | undefined;
+/** The clocks of a zone, with their changes found once. */
+class Changing extends Clocks {
+  #changes: readonly Instant[] | undefined;
 
-  constructor(name: string) {
-    const digits = { month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' } as const;
-    this.#format = new Intl.DateTimeFormat('sv-SE', { timeZone: name, year: 'numeric', ...digits });
-  }
-
-  text(instant: Instant): string {
-    return this.#format.format(instant);
-  }
-
-  #offset(instant: Instant): number {
-    return Date.parse(`${this.text(instant).replace(' ', 'T')}Z`) - Math.floor(instant / 1000) * 1000;
-  }
-
-  /** The first instants after each change of the clocks. */
-  changes(): readonly Instant[] {
-    if (this.#changes !== undefined) return this.#changes;
-    this.#changes = [];
-    const step = 20 * dayMs; // no two changes are closer
-    for (let from = since; from < until; from += step) {
-      const before = this.#offset(from);
-      if (this.#offset(from + step) !== before) this.#changes.push(this.#bisect(from, from + step, before));
-    }
-    return this.#changes;
-  }
-
-  #bisect(low: Instant, high: Instant, before: number): Instant {
-    while (high - low > 1000) {
-      const middle = Math.floor((low + high) / 2000) * 1000;
-      if (this.#offset(middle) === before) low = middle;
-      else high = middle;
-    }
-    return high;
+  override changes(): Instant[] {
+    this.#changes ??= super.changes(since, until);
+    return [...this.#changes];
   }
 }
 
-const known = new Map<string, { zone: Zone; clocks: Clocks }>();
+const known = new Map<string, { zone: Zone; clocks: Changing }>();
 function place(name: string) {
-  const found = known.get(name) ?? { zone: new Zone(name), clocks: new Clocks(name) };
+  const found = known.get(name) ?? { zone: new Zone(name), clocks: new Changing(name) };
   known.set(name, found);
   return found;
 }
