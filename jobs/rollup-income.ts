@@ -22,14 +22,14 @@ export const rollupIncome = defineJob({
     const hour = await oldestHour(target);
     return hour === null ? null : zone.fromText(hour);
   },
-  pending: (target, until, zone) => hasPending(target, zone.text(zone.hour(until))),
+  pending: (target, until, zone) => hasPending(target, zone.hourText(until)),
   apply: (context) => (context.scope === 'all' ? applyAll(context) : applyChanges(context)),
 });
 
 const partOf = (tally: Tally, resume: string | null): Part => ({ counts: { ...tally, deadLetters: 0 }, resume });
 
 async function applyChanges({ window, zone, target, rowLimit, progress }: FollowingContext): Promise<Part> {
-  const { tally, more } = await drain(target, zone.text(zone.hour(window.end)), rowLimit);
+  const { tally, more } = await drain(target, zone.hourText(window.end), rowLimit);
   progress(tally.read);
   // In a dry run nothing leaves the log: one look is all there is to see.
   return partOf(tally, more && !target.dryRun ? 'more' : null);
@@ -41,7 +41,7 @@ const clearing = 'clearing';
 /** All cells of the window's complete hours; the users in shares of one transaction each. */
 async function applyAll(context: FollowingContext): Promise<Part> {
   const { window, zone, target, resume, rowLimit, first, finding, progress } = context;
-  const hours = { from: zone.text(zone.hour(window.start)), to: zone.text(zone.hour(window.end)) };
+  const hours = { from: zone.hourText(window.start), to: zone.hourText(window.end) };
   if (first && !target.dryRun && (resume === null || resume === clearing)) {
     const more = await forgetEntries(target, hours.to, rowLimit);
     return partOf({ read: 0, inserted: 0, updated: 0, unchanged: 0 }, more ? clearing : '');
