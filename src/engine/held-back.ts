@@ -16,10 +16,13 @@ export async function nameHolder({ result, hold, log, setting }: Run): Promise<v
   result.heldBackBy = holder;
   const { thread, ageSeconds, statement, detail } = holder;
   if (ageSeconds === null || ageSeconds * 1000 < setting.blockedWarningMs) return;
-  log.warn(`rows of the next window are not committed: ${detail}, ${statement ?? 'and is idle'}`, {
-    thread,
-    ageSeconds,
-    statement,
-    next: `KILL ${thread} on the source, if it was forgotten; its changes are rolled back`,
-  });
+  log.warn(
+    `rows of the next window are not committed: ${detail}, ${statement === null ? 'and is idle' : `and runs ${statement}`}`,
+    {
+      thread,
+      ageSeconds,
+      statement,
+      next: `KILL ${thread} on the source, if it was forgotten; its changes are rolled back`,
+    },
+  );
 }
