@@ -12,6 +12,8 @@ export function exemptionsOf({ config }: Surroundings): Exemptions {
     pattern: (config.get('TIDEMARK_EXEMPT_STATEMENTS') as RegExp | undefined) ?? null,
   };
 }
+
+/** A transaction that is open for longer was perhaps forgotten. */
 const blockedWarningMs = 60_000;
 
 export function engineSetting(

@@ -106,7 +106,9 @@ describe('settings', () => {
 
   test('.env in the working folder serves; the environment wins over it', async () => {
     await writeFile(join(folder, '.env'), `# settings\n${asEnvFile(world.settings)}TIDEMARK_TIMEZONE="Asia/Tokyo"\n`);
-    expectSilence(await cli(run));
+    const result = await cli(run);
+    expect(result).toMatchObject({ code: 0, stdout: '' });
+    expect(told(result).warnings).toEqual([expect.stringContaining('is not TIDEMARK_TIMEZONE (Asia/Tokyo')]);
     await expectCopied(world);
     const shown = json<{ name: string; value: string; from: string; file: string | null }[]>(
       await cli(['config', '--json'], { TIDEMARK_TIMEZONE: 'UTC' }),

@@ -54,7 +54,7 @@ async function check(
       return [statements === 1 ? answer : [1, null]];
     },
   };
-  const source = new Source(table, 'update_time', 'id', zone);
+  const source = new Source(table, { time: 'update_time', key: 'id' }, zone);
   const error = await checkSourceZone(reader, source, zone, log).catch((thrown: unknown) => thrown);
   return { error, warnings, statements };
 }
