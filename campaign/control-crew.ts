@@ -1,0 +1,98 @@
+/** The controls of a campaign: made into a program of their own, run under the same faults, and judged by the checker. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { Session } from '../src/platform/mysql.ts';
+import { judgeControl } from './checker.ts';
+import { type ControlFacts, type ControlName, controls } from './controls/list.ts';
+import type { Fault } from './fault.ts';
+import type { Command, Runs } from './runs.ts';
+import { controlDatabase, hotShards, type Stage } from './stage.ts';
+
+export interface ControlVerdict {
+  readonly name: ControlName;
+  readonly mistake: string;
+  readonly evidence: ControlFacts['evidence'];
+  /** How often the mistake has shown; 0: it was not caught, and the campaign proves nothing. */
+  readonly found: number;
+}
+
+/** How long one process of a control goes on. */
+const lifeMs = 1500;
+
+export class ControlCrew {
+  readonly #names: readonly ControlName[];
+  readonly #runs: Runs;
+  readonly #stage: Stage;
+  readonly #lagSeconds: number;
+  readonly #program: string;
+  #ports: Fault['ports'];
+
+  private constructor(names: readonly ControlName[], runs: Runs, stage: Stage, lagSeconds: number) {
+    this.#names = names;
+    this.#runs = runs;
+    this.#stage = stage;
+    this.#lagSeconds = lagSeconds;
+    this.#program = join(stage.servers.folder, 'control.cjs');
+  }
+
+  static async make(names: readonly ControlName[], runs: Runs, stage: Stage, lagSeconds: number): Promise<ControlCrew> {
+    const crew = new ControlCrew(names, runs, stage, lagSeconds);
+    await build({
+      entryPoints: [fileURLToPath(new URL('controls/main.ts', import.meta.url))],
+      outfile: crew.#program,
+      bundle: true,
+      format: 'cjs',
+      platform: 'node',
+      target: 'node20',
+      logLevel: 'warning',
+    });
+    return crew;
+  }
+
+  #command(name: ControlName, ms: number): Command {
+    const ports = this.#ports;
+    const env = {
+      PATH: process.env.PATH ?? '',
+      CONTROL_SOURCE: this.#stage.url('control', 'plus', ports?.source),
+      CONTROL_TARGET: this.#stage.url('control', controlDatabase(name), ports?.main),
+      CONTROL_REDIS: this.#stage.redisUrl(ports?.redis),
+      CONTROL_SHARDS: hotShards.join(','),
+      CONTROL_LAG: String(this.#lagSeconds),
+      CONTROL_MS: String(ms),
+    };
+    return { title: `control ${name}`, program: process.execPath, args: [this.#program, name], env };
+  }
+
+  /** Runs until the signal is given. */
+  async work(ports: Fault['ports'], signal: AbortSignal): Promise<void> {
+    this.#ports = ports;
+    const loops = this.#names.flatMap((name) => Array.from({ length: controls[name].processes }, () => name));
+    await Promise.all(
+      loops.map(async (name) => {
+        while (!signal.aborted) {
+          await this.#runs.start(this.#command(name, lifeMs), false).ended;
+          await sleep(50);
+        }
+      }),
+    );
+  }
+
+  /** A last pass of each, in peace, that takes in all that it ever will. */
+  async settle(): Promise<void> {
+    this.#ports = undefined;
+    await sleep((this.#lagSeconds + 2) * 1000);
+    await Promise.all(this.#names.map((name) => this.#runs.start(this.#command(name, 0), false).ended));
+  }
+
+  async judge(session: Session): Promise<ControlVerdict[]> {
+    const verdicts: ControlVerdict[] = [];
+    for (const name of this.#names) {
+      const { evidence, mistake } = controls[name];
+      const found = await judgeControl(session, controlDatabase(name), evidence);
+      verdicts.push({ name, mistake, evidence, found });
+    }
+    return verdicts;
+  }
+}

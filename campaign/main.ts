@@ -1,0 +1,125 @@
+/**
+ * `npm run campaign -- <kind> --seed N --minutes M`: faults of one kind under load, and a verdict.
+ */
+import { parseArgs } from 'node:util';
+import { grouped, print, printJson, printTable } from '../src/cli/output.ts';
+import { exitCodes } from '../src/platform/errors.ts';
+import { runCampaign, type Verdict } from './campaign.ts';
+import type { Kind } from './fault.ts';
+import { kinds } from './kinds.ts';
+
+const usage = `npm run campaign -- <kind> [--seed n] [--minutes m | --seconds s] [--json]
+${kinds.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join('\n')}`;
+
+class UsageMistake extends Error {}
+
+interface Wanted {
+  readonly kind: Kind;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly json: boolean;
+}
+
+function readArguments(argv: readonly string[]): Wanted | 'help' {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      seed: { type: 'string' },
+      minutes: { type: 'string' },
+      seconds: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const [name, ...more] = positionals;
+  const kind = kinds.find((candidate) => candidate.name === name);
+  if (kind === undefined || more.length > 0) {
+    const wrong =
+      name === undefined ? 'a kind is missing' : `there is no campaign "${kind === undefined ? name : more[0]}"`;
+    throw new UsageMistake(`${wrong}: there are ${kinds.map((known) => known.name).join(', ')}`);
+  }
+  if (values.minutes !== undefined && values.seconds !== undefined)
+    throw new UsageMistake('--minutes and --seconds exclude each other');
+  const seconds =
+    values.seconds === undefined
+      ? wholeNumber('--minutes', values.minutes ?? '5', 1) * 60
+      : wholeNumber('--seconds', values.seconds, 5);
+  const seed = values.seed === undefined ? Math.floor(Math.random() * 1e6) : wholeNumber('--seed', values.seed, 0);
+  return { kind, seed, seconds, json: values.json };
+}
+
+function wholeNumber(option: string, text: string, least: number): number {
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= least) return number;
+  throw new UsageMistake(`${option} "${text}": expected a whole number of ${least} or more`);
+}
+
+/** A line that is written over on a terminal; elsewhere one a minute. */
+function progressLine(): { tell(line: string): void; clear(): void } {
+  const { stderr } = process;
+  let toldAt = 0;
+  return {
+    tell(line) {
+      if (stderr.isTTY) stderr.write(`\r\x1b[K${line}`);
+      else if (Date.now() - toldAt >= 60_000) {
+        toldAt = Date.now();
+        stderr.write(`${line}\n`);
+      }
+    },
+    clear: () => void (stderr.isTTY && stderr.write('\r\x1b[K')),
+  };
+}
+
+async function show(verdict: Verdict, { headline }: Kind): Promise<void> {
+  const { kind, seed, seconds, passed, gaps, repeats, figures, codes, controls, failures, keptIn } = verdict;
+  await printTable(
+    ['FIGURE', ''],
+    Object.entries(figures).map(([name, value]) => [name, grouped(value)]),
+  );
+  print(
+    `exit codes of runs that nobody killed: ${Object.entries(codes)
+      .map(([code, count]) => `${grouped(count)} × ${code}`)
+      .join(', ')}`,
+  );
+  for (const { name, mistake, found, evidence } of controls)
+    print(`control ${name} (${mistake}): ${found > 0 ? `caught, ${grouped(found)} ${evidence}` : 'NOT CAUGHT'}`);
+  if (seconds < 60)
+    print('Under a minute, holds are 3 s and more, and fixed-lag is 2 s; from a minute on, 12 s and 10 s.');
+  for (const failure of failures) print(`FAILURE ${failure}`);
+  if (keptIn !== null) print(`the servers' data and campaign.log are in ${keptIn}`);
+  const length = seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+  print(
+    `campaign ${kind}: ${passed ? 'PASS' : 'FAIL'} seed ${seed}, ${length}, ${grouped(figures[headline] ?? 0)} ${headline}, ${grouped(gaps)} gaps, ${grouped(repeats)} repeats`,
+  );
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const wanted = readArguments(argv);
+  if (wanted === 'help') {
+    print(usage);
+    return exitCodes.done;
+  }
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  process.once('SIGTERM', () => stop.abort());
+  const line = progressLine();
+  process.stderr.write(`campaign ${wanted.kind.name}: seed ${wanted.seed}, ${wanted.seconds} s\n`);
+  const verdict = await runCampaign({ ...wanted, signal: stop.signal, progress: line.tell });
+  line.clear();
+  if (wanted.json) printJson(verdict);
+  else await show(verdict, wanted.kind);
+  return verdict.passed ? exitCodes.done : exitCodes.failed;
+}
+
+function codeOf(error: unknown): number {
+  const mistaken =
+    error instanceof UsageMistake || /^ERR_PARSE_ARGS_/.test(String((error as { code?: unknown })?.code));
+  process.stderr.write(
+    `campaign: ${mistaken ? (error as Error).message : (error as Error).stack}\n${mistaken ? `${usage}\n` : ''}`,
+  );
+  return mistaken ? exitCodes.usage : exitCodes.failed;
+}
+
+process.exit(await main(process.argv.slice(2)).catch(codeOf));
