@@ -8,7 +8,9 @@ import { setMaxListeners } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { check, type Findings, isPast, lastWrite } from './checker.ts';
+import { Redis } from 'ioredis';
+import type { Session } from '../src/platform/mysql.ts';
+import { check, expectedCopies, type Findings, isPast, lastWrite } from './checker.ts';
 import { ControlCrew, type ControlVerdict } from './control-crew.ts';
 import { Crew } from './crew.ts';
 import type { Fault, Kind, Scene } from './fault.ts';
@@ -211,11 +213,25 @@ class Campaign {
         // What a sweep and a full run find now would be a gap: the audit tells.
         await calm.run(['sync-commission-log', '--sweep']);
         await calm.run(['rollup-income', '--full']);
-        return [];
+        return this.#wrongCopies(session);
       }
       return [`not all checkpoints came past the last write, ${last}, within ${settleMsMax / 1000} s`];
     } finally {
       await session.close();
+    }
+  }
+
+  async #wrongCopies(session: Session): Promise<string[]> {
+    const redis = new Redis(this.#stage.redisUrl());
+    try {
+      const wrong: string[] = [];
+      for (const [key, value] of await expectedCopies(session)) {
+        const there = await redis.get(key);
+        if (there !== value) wrong.push(`Redis holds ${there} in ${key}, and not ${value}`);
+      }
+      return wrong;
+    } finally {
+      redis.disconnect();
     }
   }
 

@@ -178,6 +178,14 @@ export async function judgeControl(
   ).count;
 }
 
+/** Every checkpoint, and under which key and as what it should stand in Redis. */
+export async function expectedCopies(session: Session): Promise<[key: string, value: string][]> {
+  const rows = await session.tuples(`
+    SELECT CONCAT('tidemark:checkpoint:', job, IF(shard = '', '', ':'), shard),
+           DATE_FORMAT(CONVERT_TZ(checkpoint, '+08:00', '+00:00'), '%Y-%m-%dT%H:%i:%s.000Z') FROM mia.tidemark_checkpoint`);
+  return rows.map(([key, value]) => [String(key), String(value)]);
+}
+
 /** The instant of the last write to the source, as text. */
 export async function lastWrite(session: Session): Promise<Cell> {
   return (await session.tuples(`SELECT MAX(update_time) FROM (${union('update_time')}) s`))[0]?.[0] ?? null;

@@ -62,7 +62,7 @@ export class ControlCrew {
       CONTROL_LAG: String(this.#lagSeconds),
       CONTROL_MS: String(ms),
     };
-    return { title: `control ${name}`, program: process.execPath, args: [this.#program, name], env };
+    return { title: `control ${name}`, program: process.execPath, args: [this.#program, name], env, usualMs: lifeMs };
   }
 
   /** Runs until the signal is given. */

@@ -64,7 +64,10 @@ export class Crew {
 
   /** Runs tidemark once, and waits for it. Answers whether it ended by itself with 0. */
   async run(args: readonly string[], env: Readonly<Record<string, string>> = this.#env): Promise<boolean> {
-    const running = this.#runs.start({ title: titleOf(args), program, args: ['run', ...args], env }, true);
+    const running = this.#runs.start(
+      { title: titleOf(args), program, args: ['run', ...args], env, usualMs: 400 },
+      true,
+    );
     await running.ended;
     return running.child.exitCode === 0;
   }

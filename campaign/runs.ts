@@ -2,7 +2,7 @@
  * Processes of a campaign: tidemark's, and the controls'. Faults see each as it starts; how it ended is judged here.
  *
  * A run that a fault has killed may say and leave what it likes. Every other must end with an exit code that the kind of
- * campaign allows, and say on stderr only what the kind knows.
+ * campaign allows, and say only what the kind knows.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 
@@ -11,6 +11,8 @@ export interface Running {
   readonly title: string;
   readonly child: ChildProcess;
   readonly startedAt: number;
+  /** Whether its code and words count, and it is counted; a control may end as it likes. */
+  readonly judged: boolean;
   /** Resolves when the process is gone, never rejects. */
   readonly ended: Promise<void>;
   /** A fault has killed it while it lived. */
@@ -20,7 +22,7 @@ export interface Running {
 
 export interface Expectations {
   readonly codes: readonly number[];
-  /** What a line on stderr may contain. */
+  /** What a line may be; a run that has nothing to tell is silent. */
   readonly sayings: readonly RegExp[];
 }
 
@@ -29,6 +31,8 @@ export interface Command {
   readonly program: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** How long it is thought to take, until some have ended. */
+  readonly usualMs: number;
 }
 
 const toldMax = 12;
@@ -55,17 +59,18 @@ export class Runs {
   }
 
   /** How long such a process takes when nobody kills it. */
-  usualMs(title: string): number {
-    return this.#usualMs.get(title) ?? 400;
+  usualMs({ title }: Running): number {
+    return this.#usualMs.get(title) as number;
   }
 
-  /** `judged`: whether its code and words count; a control may end as it likes. */
-  start({ title, program, args, env }: Command, judged: boolean): Running {
-    const child = spawn(program, [...args], { cwd: '/', env, stdio: ['ignore', 'ignore', 'pipe'] });
-    let stderr = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      if (stderr.length < 100_000) stderr += text;
-    });
+  start({ title, program, args, env, usualMs }: Command, judged: boolean): Running {
+    if (!this.#usualMs.has(title)) this.#usualMs.set(title, usualMs);
+    const child = spawn(program, [...args], { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        if (said.length < 100_000) said += text;
+      });
     const guard = setTimeout(() => {
       this.#complain(`${title} ${args.join(' ')} did not end within ${lifeMsMax / 1000} s`);
       child.kill('SIGKILL');
@@ -79,15 +84,13 @@ export class Runs {
         clearTimeout(guard);
         running.isOver = true;
         this.alive.delete(running);
-        this.#note(
-          `pid ${child.pid} ${title} ended ${code ?? signal}${stderr === '' ? '' : ` ${JSON.stringify(stderr)}`}`,
-        );
+        this.#note(`pid ${child.pid} ${title} ended ${code ?? signal}${said === '' ? '' : ` ${JSON.stringify(said)}`}`);
         if (!running.killed) this.#remember(running);
-        if (judged) this.#judge(running, code, stderr);
+        if (judged) this.#judge(running, code, said);
         resolve();
       });
     });
-    const running: Running = { title, child, startedAt: Date.now(), ended, killed: false, isOver: false };
+    const running: Running = { title, child, startedAt: Date.now(), judged, ended, killed: false, isOver: false };
     this.alive.add(running);
     if (judged) this.started += 1;
     this.#note(`pid ${child.pid} ${title} started ${args.join(' ')}`);
@@ -104,19 +107,18 @@ export class Runs {
   }
 
   #remember({ title, startedAt }: Running): void {
-    const usual = this.#usualMs.get(title);
-    const ms = Date.now() - startedAt;
-    this.#usualMs.set(title, usual === undefined ? ms : usual * 0.9 + ms * 0.1);
+    const usual = this.#usualMs.get(title) as number;
+    this.#usualMs.set(title, usual * 0.9 + (Date.now() - startedAt) * 0.1);
   }
 
-  #judge({ title, killed }: Running, code: number | null, stderr: string): void {
+  #judge({ title, killed }: Running, code: number | null, said: string): void {
     if (killed) {
       if (code === null) this.killedAlive += 1;
       return;
     }
     this.codes.set(code ?? -1, (this.codes.get(code ?? -1) ?? 0) + 1);
-    if (code === null || !this.#expect.codes.includes(code)) this.#complain(`${title} ended with ${code}: ${stderr}`);
-    for (const line of stderr.split('\n')) {
+    if (code === null || !this.#expect.codes.includes(code)) this.#complain(`${title} ended with ${code}: ${said}`);
+    for (const line of said.split('\n')) {
       const known = line === '' || this.#expect.sayings.some((saying) => saying.test(line));
       if (!known) this.#complain(`${title} said: ${line}`);
     }

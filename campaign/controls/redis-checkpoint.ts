@@ -16,7 +16,7 @@ export async function redisCheckpoint(naive: Naive): Promise<void> {
     await target.write('START TRANSACTION');
     await copyWindow(naive, shard, from, to);
     await target.write('COMMIT');
-    await sleep(100); // so as not to load the server
+    await sleep(250); // so as not to load the server
   }
   for (const shard of shards) await redis.set(`control:${shard}`, to);
 }

@@ -16,7 +16,7 @@ export const kills: Kind = {
     return {
       meet(running) {
         if (!random.chance(share)) return;
-        const afterMs = random.between(0, 1.1) * runs.usualMs(running.title);
+        const afterMs = random.between(0, 1.1) * runs.usualMs(running);
         const timer = setTimeout(() => {
           if (!signal.aborted) runs.kill(running);
         }, afterMs);
