@@ -162,20 +162,32 @@ async function figures(session: Session): Promise<Record<string, number>> {
   };
 }
 
-/** How many flaws of its own kind a control has left. */
-export async function judgeControl(
-  session: Session,
-  database: string,
-  evidence: 'gaps' | 'repeats' | 'wrong income',
-): Promise<number> {
-  if (evidence === 'gaps') return (await findings(session, differingRows(database))).count;
-  if (evidence === 'repeats') return (await findings(session, repeatedVersions(database))).count;
-  return (
-    await findings(
-      session,
-      `SELECT user_id, hour, amount FROM ${database}.income_hour WHERE amount <> 0 EXCEPT SELECT user_id, hour, amount FROM (${incomeOfSource}) income`,
+type Evidence = 'gaps' | 'repeats' | 'wrong income';
+
+/** Rows behind a control's position that it has not applied. */
+const leftBehind = (database: string) =>
+  shards
+    .map(
+      (shard) => `
+  SELECT s.id FROM plus.plus_commission_log_${shard} s LEFT JOIN ${database}.plus_commission_log t ON t.id = s.id
+   WHERE s.update_time < (SELECT at FROM ${database}.position WHERE shard = '${shard}') AND NOT t.remark <=> s.remark`,
     )
-  ).count;
+    .join(' UNION ALL ');
+
+const wrongIncomeOf = (database: string) => `
+  SELECT user_id, hour, amount FROM ${database}.income_hour WHERE amount <> 0
+  EXCEPT SELECT user_id, hour, amount FROM (${incomeOfSource}) income`;
+
+/** How many flaws of its own kind a control has left, when all is settled. */
+export async function judgeControl(session: Session, database: string, evidence: Evidence): Promise<number> {
+  const sql = { gaps: differingRows, repeats: repeatedVersions, 'wrong income': wrongIncomeOf }[evidence](database);
+  return (await findings(session, sql)).count;
+}
+
+/** The same while everything goes on; of income, whether there is any. */
+export async function seenInControl(session: Session, database: string, evidence: Evidence): Promise<number> {
+  const sql = { gaps: leftBehind, repeats: repeatedVersions, 'wrong income': wrongIncomeOf }[evidence](database);
+  return (await findings(session, sql)).count;
 }
 
 /** Every checkpoint, and under which key and as what it should stand in Redis. */
