@@ -140,37 +140,16 @@ class Campaign {
       if (!(await calm.run([job]))) throw new Error(`the first run failed: ${this.#runs.complaints.join('\n')}`);
   }
 
+  /** Everything at once, until the time is over; then the faults end, and every process and transaction. */
   async #load(controls: ControlCrew): Promise<WriterReport> {
-    const { kind, seconds, signal } = this.#options;
     const over = this.#over.signal;
-    const scene: Scene = {
-      stage: this.#stage,
-      random: this.#random.fork('fault'),
-      runs: this.#runs,
-      signal: over,
-      note: this.#note,
-      pause: (ms) => sleep(ms, undefined, { signal: over }).catch(() => undefined),
-    };
-    const fault = await kind.begin(scene);
+    const fault = await this.#options.kind.begin(this.#scene());
     this.#fault = fault;
     const crew = new Crew(this.#runs, this.#random.fork('crew'), this.#settings(fault.ports), over);
-    const { longHoldMs, holdMsMax } = scaleOf(seconds);
-    const writers = write(
-      {
-        url: this.#stage.url('writer', 'plus'),
-        random: this.#random.fork('writers'),
-        shards: hotShards,
-        sharedRows,
-        writers: 22,
-        holdMsMax,
-        longHoldMs,
-        tableLockMsMax: holdMsMax / 2,
-      },
-      over,
-    );
-    const all = Promise.all([crew.work(), controls.work(fault.ports, over), fault.wreak?.()]);
-    const timer = setTimeout(() => this.#endWhenShown(controls), seconds * 1000);
-    signal?.addEventListener('abort', () => this.#over.abort());
+    const writers = this.#write();
+    const all = Promise.all([crew.work(this.#options.kind.loops), controls.work(fault.ports, over), fault.wreak?.()]);
+    const timer = setTimeout(() => this.#endWhenShown(controls), this.#options.seconds * 1000);
+    this.#options.signal?.addEventListener('abort', () => this.#over.abort());
     const ticker = setInterval(() => this.#tick(Date.now()), 1000);
     try {
       const ended = over.aborted
@@ -189,6 +168,35 @@ class Campaign {
     this.#faultFigures = fault.figures();
     this.#fault = null;
     return writers;
+  }
+
+  #scene(): Scene {
+    const { signal } = this.#over;
+    return {
+      stage: this.#stage,
+      random: this.#random.fork('fault'),
+      runs: this.#runs,
+      signal,
+      note: this.#note,
+      pause: (ms) => sleep(ms, undefined, { signal }).catch(() => undefined),
+    };
+  }
+
+  #write(): Promise<WriterReport> {
+    const { longHoldMs, holdMsMax } = scaleOf(this.#options.seconds);
+    return write(
+      {
+        url: this.#stage.url('writer', 'plus'),
+        random: this.#random.fork('writers'),
+        shards: hotShards,
+        sharedRows,
+        writers: 22,
+        holdMsMax,
+        longHoldMs,
+        tableLockMsMax: holdMsMax / 2,
+      },
+      this.#over.signal,
+    );
   }
 
   /** Ends the load as soon as the controls are caught, on a busy machine a little later than asked for. */

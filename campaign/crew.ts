@@ -25,11 +25,10 @@ export class Crew {
   }
 
   /** Runs until the signal is given; then waits for those that are under way. */
-  async work(): Promise<void> {
+  async work(loops: number): Promise<void> {
+    const names = Array.from({ length: loops }, (_, index) => `hot ${index}`);
     await Promise.all([
-      this.#loop('hot 1', 100, (random) => this.#hot(random)),
-      this.#loop('hot 2', 100, (random) => this.#hot(random)),
-      this.#loop('hot 3', 100, (random) => this.#hot(random)),
+      ...names.map((name) => this.#loop(name, 100, (random) => this.#hot(random))),
       this.#loop('all', 1500, () => command(sync)),
       this.#loop('rollup', 800, () => command(rollup)),
       this.#loop('beside', 800, (random) => this.#beside(random)),

@@ -32,6 +32,8 @@ export interface Kind extends Expectations {
   readonly name: string;
   readonly summary: string;
   readonly stallTimeout: string;
+  /** Loops of short runs over the shards that are written to. */
+  readonly loops: number;
   readonly controls: readonly ControlName[];
   /** The figure that the last line tells. */
   readonly headline: string;

@@ -1,7 +1,7 @@
 /**
  * Writers as a busy platform has them: many connections that insert and update a few rows a transaction, stamp them by
  * NOW(), and commit late or roll back; single statements that commit themselves; statements that take long; rows that
- * move to another shard; and one who locks tables, so that statements stall after their NOW() was fixed.
+ * move to another shard.
  *
  * Shared rows are taken in order of shard and id, so that writers cannot deadlock one another: a deadlock that one of
  * them sees is somebody else's doing. Every version of a row has a name of its own, kept in `remark`: the serial number
@@ -12,6 +12,7 @@ import type { Session } from '../src/platform/mysql.ts';
 import { errorNumber } from '../src/platform/mysql-errors.ts';
 import type { Random } from './random.ts';
 import { openWhenUp } from './sessions.ts';
+import { lockTables } from './table-locks.ts';
 
 export interface WriterOptions {
   /** The source, for an account that may also write the book. */
@@ -32,6 +33,7 @@ export interface WriterReport {
   rolledBack: number;
   statements: number;
   moves: number;
+  /** How often a table was locked for all of them. */
   tableLocks: number;
   connectionsLost: number;
   deadlocks: number;
@@ -39,24 +41,25 @@ export interface WriterReport {
   readonly errors: Map<number, number>;
 }
 
+type Tally = Omit<WriterReport, 'tableLocks'>;
+
 /** Writes until the signal is given; every transaction has ended when it resolves. */
 export async function write(options: WriterOptions, signal: AbortSignal): Promise<WriterReport> {
-  const report: WriterReport = {
+  const report: Tally = {
     transactions: 0,
     rolledBack: 0,
     statements: 0,
     moves: 0,
-    tableLocks: 0,
     connectionsLost: 0,
     deadlocks: 0,
-    errors: new Map(),
+    errors: new Map<number, number>(),
   };
   const all = Array.from({ length: options.writers }, (_, number) =>
     new Writer(number, options, report, signal).work(),
   );
   const longHolder = new Writer(options.writers, options, report, signal);
-  await Promise.all([...all, longHolder.workLong(), lockTables(options, report, signal)]);
-  return report;
+  const [tableLocks] = await Promise.all([lockTables(options, signal), longHolder.workLong(), ...all]);
+  return { ...report, tableLocks };
 }
 
 /** Where the ids of a writer's own rows begin; below are the shared ones. */
@@ -74,7 +77,7 @@ class Writer {
   readonly #number: number;
   readonly #options: WriterOptions;
   readonly #random: Random;
-  readonly #report: WriterReport;
+  readonly #report: Tally;
   readonly #signal: AbortSignal;
   #session: Session | null = null;
   #inserted = 0;
@@ -83,7 +86,7 @@ class Writer {
   /** A row of its own whose last change, of this instant, may not stand in the book. */
   #doubtful: { row: OwnRow; since: string } | null = null;
 
-  constructor(number: number, options: WriterOptions, report: WriterReport, signal: AbortSignal) {
+  constructor(number: number, options: WriterOptions, report: Tally, signal: AbortSignal) {
     this.#number = number;
     this.#options = options;
     this.#random = options.random.fork(`writer ${number}`);
@@ -294,25 +297,4 @@ class Writer {
     row.shard = to;
     this.#report.moves += 1;
   }
-}
-
-/** Waits until nobody is in the table, then keeps everybody out: statements that came meanwhile stall behind it. */
-async function lockTables(options: WriterOptions, report: WriterReport, signal: AbortSignal): Promise<void> {
-  const random = options.random.fork('table locks');
-  let session: Session | null = null;
-  while (!signal.aborted) {
-    await sleep(random.between(1500, 4000), undefined, { signal }).catch(() => undefined);
-    if (session === null || session.lost) session = await openWhenUp(options.url, signal);
-    if (session === null || signal.aborted) break;
-    try {
-      await session.write('SET SESSION lock_wait_timeout = 4');
-      await session.write(`LOCK TABLES plus_commission_log_${random.pick(options.shards)} WRITE`);
-      await sleep(random.next() * options.tableLockMsMax);
-      await session.write('UNLOCK TABLES');
-      report.tableLocks += 1;
-    } catch {
-      // A long transaction kept it waiting, or the server is gone.
-    }
-  }
-  await session?.close();
 }

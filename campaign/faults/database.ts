@@ -6,6 +6,7 @@ export const database: Kind = {
   name: 'database',
   summary: 'kill -9 of mariadbd, and restart',
   stallTimeout: '5s',
+  loops: 3,
   controls: ['now', 'income-by-update-time'],
   headline: 'crashes',
   codes: [0, 1, 69],

@@ -8,6 +8,7 @@ export const kills: Kind = {
   name: 'kills',
   summary: 'SIGKILL of runs at random instants',
   stallTimeout: '5s',
+  loops: 3,
   controls: ['redis-checkpoint', 'now', 'fixed-lag'],
   headline: 'kills',
   codes: [0],

@@ -3,15 +3,16 @@ import type { Running } from '../runs.ts';
 import { cutOff, redisTrouble } from './sayings.ts';
 
 const stallMs = 1000;
-/** Of the processes, this share is stopped; of these, some once more. */
-const share = 0.8;
-const againShare = 0.3;
+/** Of the processes, this share is stopped; of these, some once more, and so on. */
+const share = 0.9;
+const againShare = 0.5;
 
 /** SIGSTOP at random instants, many of them longer than the stall timeout; other runs overtake meanwhile. */
 export const pauses: Kind = {
   name: 'pauses',
   summary: 'SIGSTOP and SIGCONT of runs, often past the stall timeout',
   stallTimeout: `${stallMs}ms`,
+  loops: 8,
   controls: ['no-lock', 'now'],
   headline: 'pauses',
   codes: [0, 1, 69],

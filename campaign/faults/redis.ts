@@ -18,6 +18,7 @@ export const redis: Kind = {
   name: 'redis',
   summary: 'FLUSHALL, kill -9 and freezing of Redis, wrong values in its keys',
   stallTimeout: '5s',
+  loops: 3,
   controls: ['redis-checkpoint', 'now', 'income-by-update-time'],
   headline: 'flushes',
   codes: [0],
