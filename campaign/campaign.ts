@@ -268,6 +268,7 @@ class Campaign {
     const { errors: _, deadlocks, transactions, rolledBack, statements, moves, tableLocks, connectionsLost } = report;
     return {
       runs: this.#runs.started,
+      'seconds of the longest run': Math.round(this.#runs.longestMs / 1000),
       ...this.#faultFigures,
       transactions,
       'rolled back': rolledBack,

@@ -100,7 +100,12 @@ async function show(verdict: Verdict, { headline }: Kind): Promise<void> {
   if (seconds < 60)
     print('Under a minute, holds are 3 s and more, and fixed-lag is 2 s; from a minute on, 12 s and 10 s.');
   for (const failure of failures) print(`FAILURE ${failure}`);
-  if (keptIn !== null) print(`the servers' data and campaign.log are in ${keptIn}`);
+  if (keptIn !== null) {
+    print(`campaign.log and the servers' data are in ${keptIn}; to look at them:`);
+    print(
+      `  mariadbd --no-defaults --user="$(id -un)" --datadir=${keptIn}/mariadb --socket=${keptIn}/sock --skip-networking --skip-grant-tables`,
+    );
+  }
   const length = seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
   print(
     `campaign ${kind}: ${passed ? 'PASS' : 'FAIL'} seed ${seed}, ${length}, ${grouped(figures[headline] ?? 0)} ${headline}, ${grouped(gaps)} gaps, ${grouped(repeats)} repeats`,

@@ -47,6 +47,7 @@ export class Runs {
   complained = 0;
   started = 0;
   killedAlive = 0;
+  longestMs = 0;
   readonly #expect: Expectations;
   readonly #observe: (running: Running) => void;
   readonly #note: (line: string) => void;
@@ -65,7 +66,7 @@ export class Runs {
 
   start({ title, program, args, env, usualMs }: Command, judged: boolean): Running {
     if (!this.#usualMs.has(title)) this.#usualMs.set(title, usualMs);
-    const child = spawn(program, [...args], { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, [...args], { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -111,11 +112,12 @@ export class Runs {
     this.#usualMs.set(title, usual * 0.9 + (Date.now() - startedAt) * 0.1);
   }
 
-  #judge({ title, killed }: Running, code: number | null, said: string): void {
+  #judge({ title, killed, startedAt }: Running, code: number | null, said: string): void {
     if (killed) {
       if (code === null) this.killedAlive += 1;
       return;
     }
+    this.longestMs = Math.max(this.longestMs, Date.now() - startedAt);
     this.codes.set(code ?? -1, (this.codes.get(code ?? -1) ?? 0) + 1);
     if (code === null || !this.#expect.codes.includes(code)) this.#complain(`${title} ended with ${code}: ${said}`);
     for (const line of said.split('\n')) {

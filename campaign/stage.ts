@@ -151,7 +151,7 @@ export class Stage {
     await cp(this.servers.folder, folder, {
       recursive: true,
       force: true,
-      filter: (path) => !path.endsWith('.sock') && !path.includes('/run'),
+      filter: (path) => !path.startsWith(join(this.servers.folder, 'run')),
     });
     return folder;
   }
