@@ -18,6 +18,7 @@ export const rollupIncome = defineJob({
   target: 'main',
   follows: 'sync-commission-log',
   rangeUnit: 'hour',
+  tellsDifferences: true,
   async oldest(target, zone) {
     const hour = await oldestHour(target);
     return hour === null ? null : zone.fromText(hour);

@@ -13,11 +13,12 @@ import { userIncomeHour } from './0006-user-income-hour.ts';
 import { userIncome } from './0007-user-income.ts';
 import { sourceClock } from './0008-source-clock.ts';
 import { windowDigest } from './0009-window-digest.ts';
+import { fixRun } from './0010-fix-run.ts';
 import type { Migration } from './migration.ts';
 
 /** In every database that a job writes. */
 const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter];
 
 export const migrations: Readonly<Record<'main', readonly Migration[]>> = {
-  main: [...bookkeeping, commissionChange, userIncomeHour, userIncome, sourceClock, windowDigest],
+  main: [...bookkeeping, commissionChange, userIncomeHour, userIncome, sourceClock, windowDigest, fixRun],
 };

@@ -111,8 +111,19 @@ function addLooking(program: Command, app: App, done: Done): void {
     .command('verify')
     .description('prove from the journal that the windows tile time: no gap, no overlap')
     .argument('[job]')
+    .option('--data', 'compare source and target, too, by checksums')
+    .option('--fix', 'apply the differences that --data finds, deletions included (asks)')
+    .option('--yes', 'do not ask')
     .option('--json', 'as JSON')
-    .addHelpText('after', examples('tidemark verify', 'tidemark verify rollup-income'))
+    .addHelpText(
+      'after',
+      examples(
+        'tidemark verify',
+        'tidemark verify rollup-income --json',
+        'tidemark verify sync-commission-log --data',
+        'tidemark verify sync-commission-log --data --fix',
+      ),
+    )
     .action(async (job: string | undefined, options) =>
       done(await (await import('./verify.ts')).verify(app, job, options)),
     );

@@ -70,7 +70,7 @@ export function tableIntake(
   plan: unknown,
   source: Source,
   options: IntakeOptions,
-): Intake & { repair(keys: readonly string[], target: Target): Promise<Part> } {
+): Intake & { repair(keys: readonly string[], target: Target, mode?: 'repair' | 'again'): Promise<Part> } {
   const { hold, zone, rowLimit } = options;
   const applyRows = (window: Window, rows: Rows, target: Target, mode: TableContext['mode']) =>
     applyTable({ job, plan, source, options, window, rows, target, mode });
@@ -108,7 +108,7 @@ export function tableIntake(
         return { window: taken, counts, resume: null, digest };
       });
     },
-    async repair(keys, target) {
+    async repair(keys, target, mode = 'repair') {
       const session = await hold.aside();
       const rows = new Rows(
         (cursor, expressions) => (cursor === null ? source.byKeys(session, keys, expressions) : Promise.resolve([])),
@@ -117,7 +117,7 @@ export function tableIntake(
         null,
       );
       const now = options.now();
-      const counts = await applyRows({ start: now, end: now }, rows, target, 'repair');
+      const counts = await applyRows({ start: now, end: now }, rows, target, mode);
       const gone = keys.filter((key) => !rows.seen.has(key));
       if (!target.dryRun)
         await resolveLetters(hold.target, options.name, gone, 'the row is gone from the source', now, zone);

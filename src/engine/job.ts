@@ -79,6 +79,68 @@ export interface Part {
   readonly resume: string | null;
 }
 
+/** What `verify --data` finds of one row. */
+export interface Difference {
+  /** `undecided`: two shards hold equally young versions of the row, and the target holds neither. */
+  readonly kind: 'missing in target' | 'different' | 'only in target' | 'undecided';
+  /** The shard that holds the row; null when none does, or two do. */
+  readonly shard: string | null;
+  readonly key: string;
+  /** The columns that differ, where both sides have the row. */
+  readonly columns: readonly string[];
+}
+
+export interface Compared {
+  /** Rows of the source, of all shards. */
+  readonly rows: number;
+  readonly differences: readonly Difference[];
+  /** Rows that differ, but changed while they were looked at, or wait for their window. */
+  readonly waiting: number;
+  /** Rows that differ and have no time (NULL or zero): they are in no window. */
+  readonly timeless: number;
+  /** Rows that differ and wait as dead letters. */
+  readonly deadLetters: number;
+  /** Keys of which two shards hold equally young versions, and the target one of them. */
+  readonly inTwoShards: readonly string[];
+  /** About columns that are compared in part, or not at all. */
+  readonly notes: readonly string[];
+}
+
+export interface ComparedShard<Plan = unknown> {
+  readonly shard: string;
+  readonly table: Table;
+  readonly plan: Plan;
+  /** Keys of its open dead letters. */
+  readonly letters: ReadonlySet<string>;
+}
+
+interface SidesContext<Plan> {
+  readonly shards: readonly ComparedShard<Plan>[];
+  readonly source: Reader;
+  /** Whether a row with this time (text of the source) should have been applied; `never` without a usable time. */
+  due(shard: string, time: string): 'due' | 'later' | 'never';
+}
+
+interface CompareContext<Plan = unknown> extends SidesContext<Plan> {
+  readonly target: Reader;
+  /** Only the rows with these keys; null for all. */
+  readonly only: readonly string[] | null;
+  /** Whether to stop early. */
+  stopped(): boolean;
+}
+
+/** Inside a transaction that holds the checkpoint row of the shard. */
+interface MendContext<Plan = unknown> extends SidesContext<Plan> {
+  readonly shard: string;
+  readonly target: Target;
+  /** Keys whose rows are to become what the source holds. */
+  readonly copy: readonly string[];
+  /** Keys whose rows no shard had. */
+  readonly remove: readonly string[];
+  /** The job's own `apply`, for rows of this shard as the source holds them now, in this mode. */
+  apply(keys: readonly string[], mode: 'again' | 'repair'): Promise<Counts>;
+}
+
 interface JobBase {
   readonly name: string;
   /** One line for `tidemark list`. */
@@ -106,6 +168,10 @@ export interface TableJob<Plan = unknown> extends JobBase {
     readonly missingColumns: 'warn' | 'error';
   }): Promise<Plan>;
   apply(context: TableContext<Plan>): Promise<Counts>;
+  /** Compares what the job has written with the source, all shards together; without it `verify --data` cannot. */
+  compare?(context: CompareContext<Plan>): Promise<Compared>;
+  /** Applies differences that `compare` has found. What has changed since is judged as it is now. */
+  mend?(context: MendContext<Plan>): Promise<Counts & { readonly deleted: number }>;
 }
 
 /** A job that follows another job in the same database: its watermark is the lowest checkpoint of that job's shards. */
@@ -118,6 +184,8 @@ export interface FollowingJob extends JobBase {
   /** Whether changes wait that can be applied although the watermark has not moved. */
   pending(target: Reader, until: Instant, zone: Zone): Promise<boolean>;
   apply(context: FollowingContext): Promise<Part>;
+  /** `apply` to `all` tells everything that differs as a finding: so a dry run of it is what `verify --data` shows. */
+  readonly tellsDifferences?: true;
 }
 
 export type Job = TableJob | FollowingJob;

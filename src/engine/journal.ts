@@ -150,59 +150,6 @@ export async function windowAt(
   };
 }
 
-export interface Flaw extends ShardName {
-  readonly from: Instant;
-  readonly to: Instant;
-}
-
-export interface Proof {
-  readonly checked: number;
-  readonly gaps: readonly Flaw[];
-  readonly overlaps: readonly Flaw[];
-}
-
-const flawSql = `
-  SELECT window_start, window_end, LAG(window_end) OVER (ORDER BY window_start, window_end) previous_end
-    FROM tidemark_window WHERE job = ? AND shard = ?`;
-
-/**
- * Proves from the journal that a shard's windows tile time up to its checkpoint.
- *
- * A gap is time that no window covers, between two windows or before the checkpoint; an overlap is time that two cover,
- * or that a window covers beyond the checkpoint.
- */
-export async function proveTiling(
-  reader: Reader,
-  name: ShardName,
-  checkpoint: Instant | null,
-  zone: Zone,
-): Promise<Proof> {
-  const parameters = [name.job, name.shard];
-  const [total] = await reader.tuples(
-    'SELECT COUNT(*), MAX(window_end), MIN(window_start) FROM tidemark_window WHERE job = ? AND shard = ?',
-    parameters,
-  );
-  const gaps: Flaw[] = [];
-  const overlaps: Flaw[] = [];
-  const instant = (text: unknown) => zone.fromText(String(text)) ?? Number.NaN;
-  const flaws = await reader.tuples(
-    `SELECT window_start, previous_end FROM (${flawSql}) w WHERE previous_end <> window_start ORDER BY window_start`,
-    parameters,
-  );
-  for (const [start, previousEnd] of flaws) {
-    const from = instant(previousEnd);
-    const to = instant(start);
-    if (from < to) gaps.push({ ...name, from, to });
-    else overlaps.push({ ...name, from: to, to: from });
-  }
-  const checked = Number(total?.[0] ?? 0);
-  const end = total?.[1] === null || total?.[1] === undefined ? null : instant(total[1]);
-  if (end !== null && checkpoint !== null && end < checkpoint) gaps.push({ ...name, from: end, to: checkpoint });
-  if (end !== null && (checkpoint === null || end > checkpoint))
-    overlaps.push({ ...name, from: checkpoint ?? instant(total?.[2]), to: end });
-  return { checked, gaps, overlaps };
-}
-
 /** Takes back what the journal says of the time from an instant on, because a person has set the checkpoint there. */
 export async function forgetFrom(
   session: Session,

@@ -12,6 +12,8 @@ import { identifier } from './mysql.ts';
 export interface Column {
   readonly name: string;
   readonly type: string;
+  /** With length and precision: `decimal(10,2)`. */
+  readonly fullType: string;
   readonly nullable: boolean;
   readonly hasDefault: boolean;
   readonly generated: boolean;
@@ -29,7 +31,7 @@ export interface Table {
 export async function describeTable(reader: Reader, name: string): Promise<Table | null> {
   const columns = await reader.tuples(
     `SELECT COLUMN_NAME, DATA_TYPE, IS_NULLABLE = 'YES', COLUMN_DEFAULT IS NOT NULL OR EXTRA LIKE '%auto_increment%',
-            GENERATION_EXPRESSION IS NOT NULL AND GENERATION_EXPRESSION <> ''
+            GENERATION_EXPRESSION IS NOT NULL AND GENERATION_EXPRESSION <> '', COLUMN_TYPE
        FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`,
     [name],
   );
@@ -45,9 +47,10 @@ export async function describeTable(reader: Reader, name: string): Promise<Table
   );
   return {
     name,
-    columns: columns.map(([column, type, nullable, hasDefault, generated]) => ({
+    columns: columns.map(([column, type, nullable, hasDefault, generated, fullType]) => ({
       name: String(column),
       type: String(type).toLowerCase(),
+      fullType: String(fullType).toLowerCase(),
       nullable: Number(nullable) === 1,
       hasDefault: Number(hasDefault) === 1,
       generated: Number(generated) === 1,
@@ -94,8 +97,8 @@ const binaries = new Set([
 
 export const isBinary = (column: Column): boolean => binaries.has(column.type) || column.type === 'bit';
 
-function literalOf({ name, type, nullable }: Column): string {
-  const column = identifier(name);
+/** A column, or another expression of its type, as an SQL literal. */
+export function literalOf({ name, type, nullable }: Column, column = identifier(name)): string {
   const orNull = (expression: string) => (nullable ? `IFNULL(${expression},'NULL')` : expression);
   if (numerics.has(type)) return orNull(column);
   if (type === 'float') return orNull(`CAST(${column} AS DOUBLE)`); // as FLOAT it would print six digits only
@@ -106,7 +109,7 @@ function literalOf({ name, type, nullable }: Column): string {
 
 /** The columns as the value list of an INSERT; NULL when it is larger than the server's max_allowed_packet. */
 export function rowText(columns: readonly Column[]): string {
-  return `CONCAT('(',${columns.map(literalOf).join(`,',',`)},')')`;
+  return `CONCAT('(',${columns.map((column) => literalOf(column)).join(`,',',`)},')')`;
 }
 
 /** A key as an SQL literal. Integers stay bare: compared as quoted text they would pass through DOUBLE and lose digits. */

@@ -14,6 +14,10 @@ export interface CopyPlan {
   readonly table: Table;
   readonly key: Column;
   readonly time: string;
+  /** The columns that are copied, as they are in the source. */
+  readonly columns: readonly Column[];
+  /** Columns of the source that the target lacks. */
+  readonly missing: readonly string[];
   /** The target has columns that the source lacks, or that are not copied. */
   readonly hasOwnColumns: boolean;
   /** The row as the value list of an INSERT; means the same on both sides. */
@@ -73,6 +77,8 @@ export async function planCopy(source: Table, target: Reader, options: CopyOptio
     table,
     key: columnOf(source, key) as Column,
     time,
+    columns,
+    missing,
     hasOwnColumns: table.columns.some((column) => !column.generated && columnOf(source, column.name) === undefined),
     text: rowText(columns),
     insert: `INSERT INTO ${name} (${names.join(',')}) VALUES `,

@@ -1,5 +1,6 @@
 /**
- * A job's `prepare` and `apply` for copying a table: after each window, what the source holds the target holds.
+ * What a job needs for copying a table: after each window, what the source holds the target holds; and `verify --data`
+ * can show it.
  *
  * @example
  * defineJob({ name: 'sync-orders', …, source: { table: () => 'orders', time: 'updated_at', key: 'id' },
@@ -8,7 +9,9 @@
 import type { Log } from '../platform/log.ts';
 import type { Reader } from '../platform/mysql.ts';
 import type { Table } from '../platform/table.ts';
+import { type Comparison, compareTable } from './compare.ts';
 import { copyRows } from './copy-rows.ts';
+import { type Mending, mendRows } from './mend.ts';
 import { type CopyPlan, planCopy } from './plan.ts';
 import type { CopyRun, CopySource, CopyTarget, Image } from './target-rows.ts';
 
@@ -60,5 +63,7 @@ export function syncTable({ table, time, key, observe = [], written }: SyncOptio
         refuse: deadLetter,
         written: async (images) => written?.(target, images),
       }),
+    compare: (comparison: Comparison) => compareTable(comparison),
+    mend: (mending: Mending) => mendRows(mending, observe, async (target, images) => written?.(target, images)),
   };
 }

@@ -50,7 +50,8 @@ export interface CopyRun {
 
 export interface Image {
   readonly before: readonly (string | null)[] | null;
-  readonly after: readonly (string | null)[];
+  /** Null for a row that was removed. */
+  readonly after: readonly (string | null)[] | null;
 }
 
 export interface Row {

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { OvertakenError, readCheckpoint } from '../../src/engine/checkpoint.ts';
-import { proveTiling } from '../../src/engine/journal.ts';
+import { proveTiling } from '../../src/engine/proof.ts';
 import type { Setting, ShardResult } from '../../src/engine/run.ts';
 import type { Session } from '../../src/platform/mysql.ts';
 import { World, writtenTables } from '../support/world.ts';

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { defineJob, type Job } from '../../src/engine/job.ts';
-import { proveTiling } from '../../src/engine/journal.ts';
+import { proveTiling } from '../../src/engine/proof.ts';
 import type { Request, Setting } from '../../src/engine/run.ts';
 import { runShard } from '../../src/engine/runner.ts';
 import type { Session } from '../../src/platform/mysql.ts';
@@ -253,7 +253,7 @@ describe('the time column', () => {
     expect(await sync(users, '11:00:00')).toMatchObject({ outcome: 'done', inserted: 1 });
     const { checkpoint } = await sync(users, '11:30:00');
     const proof = await proveTiling(world.main, { job: users.name, shard: '' }, checkpoint, world.zone);
-    expect(proof).toEqual({ checked: 3, gaps: [], overlaps: [] });
+    expect(proof).toEqual({ checked: 3, journalEnd: checkpoint, gaps: [], overlaps: [], disagreement: null });
   });
 });
 

@@ -5,6 +5,7 @@ import { type Column, isBinary, keyLiteral, rowText } from '../../src/platform/t
 const column = (type: string, more: Partial<Column> = {}): Column => ({
   name: 'c',
   type,
+  fullType: type,
   nullable: false,
   hasDefault: false,
   generated: false,
