@@ -49,6 +49,8 @@ export interface SessionOptions {
   readonly stallTimeoutMs: number;
 }
 
+/** For connecting, and once more for preparing the session. */
+const openLimitMs = 10_000;
 const statementLimitMs = 300_000;
 /** How much longer we wait for a server that should have given up by itself. */
 const graceMs = 30_000;
@@ -70,8 +72,9 @@ function connectionOptions(url: URL): ConnectionOptions {
     bigNumberStrings: true,
     dateStrings: true,
     timezone: 'Z',
+    maxPreparedStatements: 1, // none is used, and the driver sets room aside for 16,000 at every connection
     flags: ['-FOUND_ROWS'],
-    connectTimeout: 10_000,
+    connectTimeout: openLimitMs,
     enableKeepAlive: true,
     ...(ssl === null || ssl === 'false' ? {} : { ssl: { rejectUnauthorized: ssl !== 'skip-verify' } }),
   };
@@ -92,6 +95,43 @@ function explainConnectFailure(error: unknown, options: SessionOptions): unknown
     );
   }
   return error;
+}
+
+/** Sets a new connection up, and learns what it leads to. */
+async function prepare(connection: Connection, stallTimeoutMs: number): Promise<ServerFacts> {
+  const [[row]] = (await connection.query(
+    'SELECT VERSION() version, @@max_allowed_packet packet, CONNECTION_ID() id',
+  )) as unknown as [[{ version: string; packet: string | number; id: string | number }]];
+  const facts = {
+    version: row.version,
+    isMariadb: /mariadb/i.test(row.version),
+    maxPacketBytes: Number(row.packet),
+    connectionId: Number(row.id),
+  };
+  const seconds = Math.max(1, Math.round(stallTimeoutMs / 1000));
+  const limit = facts.isMariadb
+    ? `max_statement_time=${statementLimitMs / 1000}`
+    : `max_execution_time=${statementLimitMs}`;
+  await connection.query(
+    `SET SESSION time_zone='+00:00', sql_mode='${sqlMode}', autocommit=1, wait_timeout=${seconds}, interactive_timeout=${seconds},` +
+      ` net_read_timeout=${seconds}, net_write_timeout=${seconds}, lock_wait_timeout=${lockWaitSeconds}, innodb_lock_wait_timeout=${lockWaitSeconds}, ${limit}`,
+  );
+  await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+  return facts;
+}
+
+/** A server that takes the connection and then says nothing more would be waited for without end. */
+async function withinLimit<Result>(work: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    const silent = Object.assign(new Error(`no answer in ${openLimitMs / 1000} s`), { code: 'ETIMEDOUT' });
+    timer = setTimeout(() => reject(silent), openLimitMs);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 export class Session implements Reader {
@@ -123,24 +163,7 @@ export class Session implements Reader {
     let connection: Connection | undefined;
     try {
       connection = await createConnection(settings);
-      const [[row]] = (await connection.query(
-        'SELECT VERSION() version, @@max_allowed_packet packet, CONNECTION_ID() id',
-      )) as unknown as [[{ version: string; packet: string | number; id: string | number }]];
-      const facts = {
-        version: row.version,
-        isMariadb: /mariadb/i.test(row.version),
-        maxPacketBytes: Number(row.packet),
-        connectionId: Number(row.id),
-      };
-      const seconds = Math.max(1, Math.round(options.stallTimeoutMs / 1000));
-      const limit = facts.isMariadb
-        ? `max_statement_time=${statementLimitMs / 1000}`
-        : `max_execution_time=${statementLimitMs}`;
-      await connection.query(
-        `SET SESSION time_zone='+00:00', sql_mode='${sqlMode}', autocommit=1, wait_timeout=${seconds}, interactive_timeout=${seconds},` +
-          ` net_read_timeout=${seconds}, net_write_timeout=${seconds}, lock_wait_timeout=${lockWaitSeconds}, innodb_lock_wait_timeout=${lockWaitSeconds}, ${limit}`,
-      );
-      await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+      const facts = await withinLimit(prepare(connection, options.stallTimeoutMs));
       return new Session(connection, String(settings.database), String(settings.user), facts);
     } catch (error) {
       connection?.destroy();
