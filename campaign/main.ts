@@ -8,7 +8,7 @@
  *
  * Each kind also runs controls, jobs that are known to be wrong (controls/), beside the others and under the same fault,
  * into databases of their own. One that the checker does not find fault with makes the campaign fail. Which belong to
- * which kind: a position in Redis only where the fault can come between a commit and Redis (kills, network, redis); no
+ * which kind: a position in Redis only where the fault can come between a commit and Redis (kills, redis); no
  * lock where runs overlap in a bad moment (pauses, network); NOW() everywhere, because it shows that the writers are
  * hard enough; NOW() less 10 s in kills, where nothing ends a transaction of 12 s; income by a window over update_time
  * in redis and database.

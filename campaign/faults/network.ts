@@ -8,7 +8,7 @@ export const network: Kind = {
   summary: 'a network that delays, cuts in mid-packet, half opens, refuses',
   stallTimeout: '2s',
   loops: 4,
-  controls: ['redis-checkpoint', 'no-lock', 'now'],
+  controls: ['no-lock', 'now'],
   headline: 'broken connections',
   codes: [0, 1, 69],
   sayings: [...cutOff, ...redisTrouble],
