@@ -52,7 +52,8 @@ const auditTable = `CREATE TABLE campaign_audit (
 const auditTrigger = (action: 'INSERT' | 'UPDATE', position: string) =>
   `CREATE TRIGGER campaign_${action.toLowerCase()} AFTER ${action} ON plus_commission_log FOR EACH ROW
      INSERT INTO campaign_audit (id, version, action, update_time, position, thread, at)
-     VALUES (NEW.id, NEW.remark, '${action}', NEW.update_time, ${position}, CONNECTION_ID(), SYSDATE(6))`;
+     VALUES (NEW.id, NEW.remark, '${action}', NEW.update_time, ${position}, CONNECTION_ID(),
+       CONVERT_TZ(SYSDATE(6), @@session.time_zone, @@global.time_zone))`;
 
 const checkpointOfRow = `(SELECT checkpoint FROM tidemark_checkpoint
    WHERE job = 'sync-commission-log' AND shard = RIGHT(NEW.user_id, 1))`;
