@@ -34,6 +34,8 @@ export interface Verdict {
   readonly seed: number;
   readonly seconds: number;
   readonly passed: boolean;
+  /** Somebody ended the load early: nothing is proven, though nothing may have been found. */
+  readonly interrupted: boolean;
   readonly gaps: number;
   readonly repeats: number;
   readonly figures: Readonly<Record<string, number>>;
@@ -56,7 +58,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Verdict> {
     const campaign = new Campaign(options, stage, note);
     const verdict = await campaign.run();
     log.end();
-    if (verdict.passed) return verdict;
+    if (verdict.failures.length === 0) return verdict;
     return { ...verdict, keptIn: await stage.keep(`tidemark-campaign-${options.kind.name}-${options.seed}`) };
   } finally {
     await stage.strike();
@@ -97,6 +99,7 @@ class Campaign {
     const calm = new Crew(this.#runs, this.#random.fork('calm'), this.#settings(), this.#over.signal);
     await this.#firstRuns(calm);
     const report = await this.#load(controls);
+    const interrupted = this.#options.signal?.aborted === true;
     this.#tell('waiting until all is applied');
     const settled = await Promise.all([this.#settle(calm), controls.settle()]);
     const session = await this.#stage.open('source');
@@ -108,7 +111,8 @@ class Campaign {
         kind: kind.name,
         seed,
         seconds,
-        passed: failures.length === 0,
+        passed: failures.length === 0 && !interrupted,
+        interrupted,
         gaps: findings.gaps,
         repeats: findings.repeats,
         figures: this.#figures(report, findings),

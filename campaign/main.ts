@@ -85,7 +85,7 @@ function progressLine(): { tell(line: string): void; clear(): void } {
 }
 
 async function show(verdict: Verdict, { headline }: Kind): Promise<void> {
-  const { kind, seed, seconds, passed, gaps, repeats, figures, codes, controls, failures, keptIn } = verdict;
+  const { kind, seed, seconds, interrupted, gaps, repeats, figures, codes, controls, failures, keptIn } = verdict;
   await printTable(
     ['FIGURE', ''],
     Object.entries(figures).map(([name, value]) => [name, grouped(value)]),
@@ -106,9 +106,10 @@ async function show(verdict: Verdict, { headline }: Kind): Promise<void> {
       `  mariadbd --no-defaults --user="$(id -un)" --datadir=${keptIn}/mariadb --socket=${keptIn}/sock --skip-networking --skip-grant-tables`,
     );
   }
+  const verdictWord = failures.length > 0 ? 'FAIL' : interrupted ? 'INTERRUPTED' : 'PASS';
   const length = seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
   print(
-    `campaign ${kind}: ${passed ? 'PASS' : 'FAIL'} seed ${seed}, ${length}, ${grouped(figures[headline] ?? 0)} ${headline}, ${grouped(gaps)} gaps, ${grouped(repeats)} repeats`,
+    `campaign ${kind}: ${verdictWord} seed ${seed}, ${length}, ${grouped(figures[headline] ?? 0)} ${headline}, ${grouped(gaps)} gaps, ${grouped(repeats)} repeats`,
   );
 }
 
@@ -119,15 +120,25 @@ async function main(argv: readonly string[]): Promise<number> {
     return exitCodes.done;
   }
   const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  process.once('SIGTERM', () => stop.abort());
+  let signalled: number | null = null;
+  for (const [signal, code] of [
+    ['SIGINT', exitCodes.interrupted],
+    ['SIGTERM', exitCodes.terminated],
+  ] as const) {
+    process.once(signal, () => {
+      process.stderr.write(`campaign ${wanted.kind.name}: ${signal}: the load ends here\n`);
+      signalled = code;
+      stop.abort();
+    });
+  }
   const line = progressLine();
   process.stderr.write(`campaign ${wanted.kind.name}: seed ${wanted.seed}, ${wanted.seconds} s\n`);
   const verdict = await runCampaign({ ...wanted, signal: stop.signal, progress: line.tell });
   line.clear();
   if (wanted.json) printJson(verdict);
   else await show(verdict, wanted.kind);
-  return verdict.passed ? exitCodes.done : exitCodes.failed;
+  if (verdict.failures.length > 0) return exitCodes.failed;
+  return signalled ?? exitCodes.done;
 }
 
 function codeOf(error: unknown): number {

@@ -21,15 +21,17 @@ describe('the checker of campaigns', () => {
     await run('DELETE FROM campaign.version');
     for (const shard of '0123456789')
       await run(
-        `INSERT INTO tidemark_checkpoint VALUES ('sync-commission-log', '${shard}', '${later}', 'r', '${later}')`,
+        `INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES ('sync-commission-log', '${shard}', '${later}', 'r', '${later}')`,
       );
-    await run(`INSERT INTO tidemark_checkpoint VALUES ('rollup-income', '', '${later}', 'r', '${later}')`);
+    await run(
+      `INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES ('rollup-income', '', '${later}', 'r', '${later}')`,
+    );
     await run(`UPDATE tidemark_checkpoint SET checkpoint = '${at}' WHERE shard = '1'`);
     await run(`INSERT INTO plus.plus_commission_log_1 VALUES (${row})`);
     await run(`INSERT INTO plus_commission_log VALUES (${row})`);
     await run(`UPDATE tidemark_checkpoint SET checkpoint = '${later}' WHERE shard = '1'`);
     await run(`INSERT INTO campaign.version VALUES (101, '1.w', 1, '1', '${at}', '${at}')`);
-    await run(`INSERT INTO tidemark_window VALUES
+    await run(`INSERT INTO tidemark_window (job, shard, window_start, window_end, run_id, proven, rows_read, inserted, updated, unchanged, dead_letters, closed_at) VALUES
       ('sync-commission-log', '1', '${at}', '2026-11-20 11:00:00', 'r', 1, 1, 1, 0, 0, 0, '2026-11-20 11:00:05'),
       ('sync-commission-log', '1', '2026-11-20 11:00:00', '${later}', 'r', 1, 0, 0, 0, 0, 0, '2026-11-20 12:00:05')`);
     await run(`INSERT INTO user_income_hour VALUES (1001, '2026-11-20 09:00:00', 500, 1)`);
