@@ -112,12 +112,23 @@ test('rows that were just stamped are no future, in a repeated hour either', () 
     }
   }));
 
-test('a default that differs is warned of when no row can tell', async () => {
+test('a default that differs is warned of when the table is written and its rows do not tell', async () => {
   const [utc, shanghai] = [places[0], places[1]] as [(typeof places)[0], (typeof places)[0]];
   const now = Date.parse('2026-11-20T02:00:00Z');
-  const { error, warnings } = await check(shanghai.zone, utc.clocks, { now, written: null, youngest: null });
+  const { error, warnings } = await check(shanghai.zone, utc.clocks, {
+    now,
+    written: now,
+    youngest: '2026-11-18 10:00:00',
+  });
   expect(error).toBeUndefined();
   expect(warnings).toEqual([
     expect.stringMatching(/2026-11-20 02:00:00\) is not TIDEMARK_TIMEZONE \(Asia\/Shanghai: 2026-11-20 10:00:00\)/),
   ]);
+});
+
+test('a default that differs is no warning where the table has not been written since its server started', async () => {
+  const [utc, shanghai] = [places[0], places[1]] as [(typeof places)[0], (typeof places)[0]];
+  const now = Date.parse('2026-11-20T02:00:00Z');
+  const found = await check(shanghai.zone, utc.clocks, { now, written: null, youngest: '2026-11-18 10:00:00' });
+  expect(found).toMatchObject({ error: undefined, warnings: [] });
 });
