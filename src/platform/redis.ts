@@ -8,9 +8,16 @@ import type { Redis } from 'ioredis';
 
 const limitMs = 2000;
 
+/** What a key holds; of one that holds no text, its type in brackets. */
+const currentLua = `
+local kind = redis.call('TYPE', KEYS[1]).ok
+local current = '(' .. kind .. ')'
+if kind == 'string' or kind == 'none' then current = redis.call('GET', KEYS[1]) end`;
+const getScript = `${currentLua}
+return current`;
+
 /** Puts a value unless a later one is there; answers what was there. Texts of fixed width compare as times do. */
-const putLatestScript = `
-local current = redis.call('GET', KEYS[1])
+const putLatestScript = `${currentLua}
 if current == false or not string.match(current, ARGV[2]) or current < ARGV[1] then redis.call('SET', KEYS[1], ARGV[1]) end
 return current`;
 
@@ -49,8 +56,8 @@ export class RedisCopy {
     return new RedisCopy(redis);
   }
 
-  get(key: string): Promise<string | null> {
-    return this.#redis.get(key);
+  async get(key: string): Promise<string | null> {
+    return (await this.#redis.eval(getScript, 1, key)) as string | null;
   }
 
   async set(key: string, value: string): Promise<void> {

@@ -99,6 +99,14 @@ describe('of Redis and the database the database is right', () => {
     await expectTiling();
   });
 
+  test('Redis holds a list there: it is malformed like any other, and put right', async () => {
+    await world.forgetRedis(job, '1');
+    await world.redis.rpush(`${world.settings.TIDEMARK_REDIS_PREFIX}checkpoint:${job}:1`, 'one', 'two');
+    expect(await fine(sync({}, openedAt(one)))).toMatchObject({ read: 1, inserted: 1 });
+    expect(warnings).toEqual([expect.stringContaining('Redis held "(list)" as the checkpoint')]);
+    expect(await inRedis()).toBe(utcOf(await checkpoint()));
+  });
+
   test('Redis is ahead, and nothing is due: it is put right all the same', async () => {
     await putInRedis('2036-01-01T00:00:00.000Z');
     expect(await fine(sync({}, openedAt('2026-11-18 11:30:01')))).toMatchObject({ outcome: 'nothing-due', read: 0 });
