@@ -189,13 +189,10 @@ function printStanding(job: Job, lines: readonly Line[], zone: Zone): void {
       : `${job.name} ${some.map(({ shard }) => shard).join(' ')}`.trimEnd();
   const behind = lines.filter((line) => (behindOf(line) ?? 0) > 0);
   const most = behind.reduce((max, line) => Math.max(max, behindOf(line) ?? 0), 0);
-  if (behind.length > 0)
-    print(
-      `${named(behind)} up to ${grouped(most)} s behind the watermark, which is no gap. Next: tidemark run ${job.name}`,
-    );
+  if (behind.length > 0) print(`${named(behind)} up to ${grouped(most)} s behind the watermark, which is no gap`);
   const never = lines.filter(({ checkpoint, journalEnd }) => checkpoint === null && journalEnd === null);
   if (never.length > 0 && never.length < lines.length)
-    print(`${named(never)} never ran, which is no gap. Next: tidemark run ${job.name}`);
+    print(`${named(never)} never ran. Next: tidemark run ${job.name}`);
   for (const line of lines.filter(({ copy }) => copy.state !== 'agrees' && copy.state !== 'unreachable'))
     print(redisText(line, zone));
   if (lines.some(({ copy }) => copy.warning !== undefined))
