@@ -41,8 +41,8 @@ interface Look {
 const noticeableSeconds = 5;
 const marginMs = 1000;
 const textMax = 200;
-/** Between one look at the list and the next: together half a second, in which ordinary statements end. */
-const pausesMs = [2, 4, 8, 16, 32, 64, 128, 256];
+/** Between one look at the list and the next: together three seconds, in which ordinary statements end. */
+const pausesMs = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024];
 
 /**
  * A SELECT writes nothing, but one with INTO may stand in a trigger or function of a statement that does. Who has not

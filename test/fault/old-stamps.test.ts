@@ -85,7 +85,7 @@ describe('a statement that takes long, and stamps its rows with the time of its 
     );
     await add(writer, 1, 'old', 'NOW() - INTERVAL 1 HOUR');
     await sync();
-    const values = `SELECT seq, seq, 0, NULL, 'late', 1, NOW(), NOW() FROM seq_2_to_13`;
+    const values = `SELECT seq, seq, 0, NULL, 'late', 1, NOW(), NOW() FROM seq_2_to_17`;
     const inserting = writer.write(`INSERT INTO user_extension ${values} WHERE SLEEP(0.5) = 0`);
     await sleep(3000);
     const held = await sync();
