@@ -8,16 +8,11 @@ import type { Redis } from 'ioredis';
 
 const limitMs = 2000;
 
-/** What a key holds; of one that holds no text, its type in brackets. */
-const currentLua = `
+/** Puts a value unless a later one is there; answers what was there, of no text its type in brackets. Texts of fixed width compare as times do. */
+const putLatestScript = `
 local kind = redis.call('TYPE', KEYS[1]).ok
 local current = '(' .. kind .. ')'
-if kind == 'string' or kind == 'none' then current = redis.call('GET', KEYS[1]) end`;
-const getScript = `${currentLua}
-return current`;
-
-/** Puts a value unless a later one is there; answers what was there. Texts of fixed width compare as times do. */
-const putLatestScript = `${currentLua}
+if kind == 'string' or kind == 'none' then current = redis.call('GET', KEYS[1]) end
 if current == false or not string.match(current, ARGV[2]) or current < ARGV[1] then redis.call('SET', KEYS[1], ARGV[1]) end
 return current`;
 
@@ -56,8 +51,14 @@ export class RedisCopy {
     return new RedisCopy(redis);
   }
 
+  /** @returns the text there; of a key that holds no text, its type in brackets */
   async get(key: string): Promise<string | null> {
-    return (await this.#redis.eval(getScript, 1, key)) as string | null;
+    try {
+      return await this.#redis.get(key);
+    } catch (error) {
+      if (!(error as Error).message.startsWith('WRONGTYPE')) throw error;
+      return `(${await this.#redis.type(key)})`;
+    }
   }
 
   async set(key: string, value: string): Promise<void> {

@@ -50,7 +50,9 @@ const fine = async (running: Promise<ShardResult>) => {
   return result;
 };
 const checkpoint = async () =>
-  (await world.main.tuples('SELECT checkpoint FROM tidemark_checkpoint WHERE job = ?', [job]))[0]?.[0];
+  (
+    await world.main.tuples('SELECT checkpoint FROM tidemark_checkpoint WHERE job = ? AND shard = ?', [job, '1'])
+  )[0]?.[0];
 const inRedis = () => world.redisCheckpoint(job, '1');
 const utcOf = (text: unknown) => new Date(world.zone.fromText(String(text)) as number).toISOString();
 const putInRedis = (text: string) =>
