@@ -1,11 +1,9 @@
 /**
  * Writers as a busy platform has them: many connections that insert and update a few rows a transaction, stamp them by
- * NOW(), and commit late or roll back; single statements that commit themselves; statements that take long; rows that
- * move to another shard.
+ * NOW(), and commit late or roll back; statements that commit themselves or take long; rows that move to another shard.
  *
- * Shared rows are taken in order of shard and id, so that writers cannot deadlock one another: a deadlock that one of
- * them sees is somebody else's doing. Every version of a row has a name of its own, kept in `remark`: the serial number
- * of the row's versions, and who wrote it. What is committed is in the book, see stage.ts.
+ * Shared rows are taken in order of shard and id, so that writers do not deadlock one another. A version of a row has a
+ * name in `remark`: its serial number, and who wrote it. What is committed is in the book, see stage.ts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../src/platform/mysql.ts';
@@ -285,6 +283,8 @@ class Writer {
     row.shard = from;
     const to = this.#random.pick(this.#options.shards.filter((shard) => shard !== from));
     await session.write('START TRANSACTION');
+    // As a writer from the start: a reader who wants to write deadlocks with a table lock that waits for readers.
+    await session.tuples(`SELECT id FROM plus_commission_log_${from} WHERE id = ${row.id} FOR UPDATE`);
     await session.write(
       `INSERT INTO plus_commission_log_${to} SELECT id, user_id - user_id MOD 10 + ${to}, order_sn, amount, type, status,
          CONCAT(SUBSTRING_INDEX(remark, '.', 1) + 1, '.', ?), create_time, NOW() FROM plus_commission_log_${from} WHERE id = ${row.id}`,
