@@ -8,14 +8,14 @@ import { setMaxListeners } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import type { Session } from '../src/platform/mysql.ts';
-import { check, expectedCopies, type Findings, isPast, lastWrite } from './checker.ts';
+import { check, type Findings } from './checker.ts';
 import { ControlCrew, type ControlVerdict } from './control-crew.ts';
 import { Crew } from './crew.ts';
+import { judgeDeadlocks, readDeadlocks } from './deadlocks.ts';
 import type { Fault, Kind, Scene } from './fault.ts';
 import { Random } from './random.ts';
 import { Runs } from './runs.ts';
+import { settle } from './settling.ts';
 import { hotShards, Stage, sharedRows } from './stage.ts';
 import { type WriterReport, write } from './writers.ts';
 
@@ -47,12 +47,11 @@ export interface Verdict {
   readonly keptIn: string | null;
 }
 
-const settleMsMax = 90_000;
 const extensionMsMax = 60_000;
 
 export async function runCampaign(options: CampaignOptions): Promise<Verdict> {
   const stage = await Stage.raise();
-  const log = createWriteStream(join(stage.servers.folder, 'campaign.log'));
+  const log = createWriteStream(join(stage.servers.main.folder, 'campaign.log'));
   const note = (line: string) => log.write(`${new Date().toISOString()} ${line}\n`);
   try {
     const campaign = new Campaign(options, stage, note);
@@ -93,19 +92,26 @@ class Campaign {
   }
 
   async run(): Promise<Verdict> {
-    const { kind, seed, seconds } = this.#options;
+    const { kind, seconds } = this.#options;
     const { lagSeconds } = scaleOf(seconds);
     const controls = await ControlCrew.make(kind.controls, this.#runs, this.#stage, lagSeconds);
-    const calm = new Crew(this.#runs, this.#random.fork('calm'), this.#settings(), this.#over.signal);
+    const calm = this.#crew('calm');
     await this.#firstRuns(calm);
     const report = await this.#load(controls);
     this.#tell('waiting until all is applied');
-    const settled = await Promise.all([this.#settle(calm), controls.settle()]);
-    const session = await this.#stage.open('source');
+    const settled = await Promise.all([settle(calm, this.#stage), controls.settle()]);
+    return this.#judge(report, controls, settled[0]);
+  }
+
+  async #judge(report: WriterReport, controls: ControlCrew, unsettled: readonly string[]): Promise<Verdict> {
+    const { kind, seed, seconds } = this.#options;
+    const [source, main] = [await this.#stage.open('source'), await this.#stage.open('main')];
     try {
-      const findings = await check(session);
-      const judged = await controls.judge(session);
-      const failures = [...settled[0], ...this.#failures(report, judged), ...findings.failures];
+      for (const database of ['plus', 'campaign'] as const) await this.#stage.bringOver(database, main);
+      const findings = await check(main, source);
+      const judged = await controls.judge(main);
+      const deadlocks = await this.#judgeDeadlocks(report);
+      const failures = [...unsettled, ...this.#failures(report, judged), ...deadlocks.failures, ...findings.failures];
       return {
         kind: kind.name,
         seed,
@@ -114,19 +120,33 @@ class Campaign {
         interrupted: this.#isInterrupted,
         gaps: findings.gaps,
         repeats: findings.repeats,
-        figures: this.#figures(report, findings),
+        figures: { ...this.#figures(report, findings), ...deadlocks.figures },
         codes: Object.fromEntries([...this.#runs.codes].sort(([a], [b]) => a - b)),
         controls: judged,
         failures,
         keptIn: null,
       };
     } finally {
-      await session.close();
+      await Promise.all([source.close(), main.close()]);
     }
+  }
+
+  async #judgeDeadlocks({ deadlocks }: WriterReport) {
+    const { source, main } = this.#stage.servers;
+    const { amongWriters, failures } = judgeDeadlocks(await readDeadlocks(source.mariadbLog), deadlocks);
+    const figures = {
+      'deadlocks among writers alone': amongWriters,
+      'deadlocks in the target': (await readDeadlocks(main.mariadbLog)).length,
+    };
+    return { figures, failures };
   }
 
   get #isInterrupted(): boolean {
     return this.#options.signal?.aborted === true;
+  }
+
+  #crew(name: string, ports?: Fault['ports']): Crew {
+    return new Crew(this.#runs, this.#random.fork(name), this.#stage, this.#settings(ports), this.#over.signal);
   }
 
   #settings(ports?: Fault['ports']): Record<string, string> {
@@ -152,7 +172,7 @@ class Campaign {
     const over = this.#over.signal;
     const fault = await this.#options.kind.begin(this.#scene());
     this.#fault = fault;
-    const crew = new Crew(this.#runs, this.#random.fork('crew'), this.#settings(fault.ports), over);
+    const crew = this.#crew('crew', fault.ports);
     const writers = this.#write();
     const all = Promise.all([crew.work(this.#options.kind.loops), controls.work(fault.ports, over), fault.wreak?.()]);
     const timer = setTimeout(() => this.#endWhenShown(controls), this.#options.seconds * 1000);
@@ -224,47 +244,12 @@ class Campaign {
     this.#options.progress?.(`campaign ${this.#options.kind.name}: ${line}`);
   }
 
-  /** Runs in peace until all checkpoints are past the last write, and the change log is drained. */
-  async #settle(calm: Crew): Promise<string[]> {
-    const session = await this.#stage.open('source');
-    try {
-      const last = await lastWrite(session);
-      for (const endAt = Date.now() + settleMsMax; Date.now() < endAt; await sleep(300)) {
-        await calm.run(['sync-commission-log']);
-        await calm.run(['rollup-income']);
-        if (!(await isPast(session, last))) continue;
-        // What a sweep and a full run find now would be a gap: the audit tells.
-        await calm.run(['sync-commission-log', '--sweep']);
-        await calm.run(['rollup-income', '--full']);
-        return this.#wrongCopies(session);
-      }
-      return [`not all checkpoints came past the last write, ${last}, within ${settleMsMax / 1000} s`];
-    } finally {
-      await session.close();
-    }
-  }
-
-  async #wrongCopies(session: Session): Promise<string[]> {
-    const redis = new Redis(this.#stage.redisUrl());
-    try {
-      const wrong: string[] = [];
-      for (const [key, value] of await expectedCopies(session)) {
-        const there = await redis.get(key);
-        if (there !== value) wrong.push(`Redis holds ${there} in ${key}, and not ${value}`);
-      }
-      return wrong;
-    } finally {
-      redis.disconnect();
-    }
-  }
-
   #failures(report: WriterReport, controls: readonly ControlVerdict[]): string[] {
     const failures: string[] = [];
     if (this.#runs.complained > 0)
       failures.push(
         `${this.#runs.complained} times a run ended or spoke as it should not: ${this.#runs.complaints.join(' | ')}`,
       );
-    if (report.deadlocks > 0) failures.push(`${report.deadlocks} deadlocks of writers`);
     for (const [code, count] of report.errors) failures.push(`${count} errors ${code} of writers`);
     // Who stops a campaign early has not given it the time.
     for (const { name, mistake, found, evidence } of controls)
@@ -274,7 +259,7 @@ class Campaign {
   }
 
   #figures(report: WriterReport, findings: Findings): Record<string, number> {
-    const { errors: _, deadlocks, transactions, rolledBack, statements, moves, tableLocks, connectionsLost } = report;
+    const { errors: _, transactions, rolledBack, statements, moves, tableLocks, connectionsLost } = report;
     return {
       runs: this.#runs.started,
       'seconds of the longest run': Math.round(this.#runs.longestMs / 1000),
@@ -285,7 +270,6 @@ class Campaign {
       'rows moved between shards': moves,
       'table locks': tableLocks,
       'connections that writers lost': connectionsLost,
-      'deadlocks of writers': deadlocks,
       ...findings.figures,
     };
   }

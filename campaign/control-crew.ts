@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Session } from '../src/platform/mysql.ts';
-import { judgeControl, seenInControl } from './checker.ts';
+import { judgeControl, notePosition, seenInControl } from './checker.ts';
 import { type ControlFacts, type ControlName, controls } from './controls/list.ts';
 import type { Fault } from './fault.ts';
 import type { Command, Runs } from './runs.ts';
@@ -35,7 +35,7 @@ export class ControlCrew {
     this.#runs = runs;
     this.#stage = stage;
     this.#lagSeconds = lagSeconds;
-    this.#program = join(stage.servers.folder, 'control.cjs');
+    this.#program = join(stage.servers.main.folder, 'control.cjs');
   }
 
   static async make(names: readonly ControlName[], runs: Runs, stage: Stage, lagSeconds: number): Promise<ControlCrew> {
@@ -91,7 +91,9 @@ export class ControlCrew {
   async allShown(): Promise<boolean> {
     let session: Session | undefined;
     try {
-      session = await this.#stage.open('source');
+      session = await this.#stage.open('main');
+      for (const name of this.#names) await notePosition(session, controlDatabase(name));
+      await this.#stage.bringOver('plus', session);
       for (const name of this.#names) {
         const found = await seenInControl(session, controlDatabase(name), controls[name].evidence);
         this.#shown.set(name, Math.max(found, this.#shown.get(name) ?? 0));

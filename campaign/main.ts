@@ -19,6 +19,7 @@ import { exitCodes } from '../src/platform/errors.ts';
 import { runCampaign, type Verdict } from './campaign.ts';
 import type { Kind } from './fault.ts';
 import { kinds } from './kinds.ts';
+import { places } from './stage.ts';
 
 const usage = `npm run campaign -- <kind> [--seed n] [--minutes m | --seconds s] [--json]
 ${kinds.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join('\n')}`;
@@ -102,9 +103,10 @@ async function show(verdict: Verdict, { headline }: Kind): Promise<void> {
   for (const failure of failures) print(`FAILURE ${failure}`);
   if (keptIn !== null) {
     print(`campaign.log and the servers' data are in ${keptIn}; to look at them:`);
-    print(
-      `  mariadbd --no-defaults --user="$(id -un)" --datadir=${keptIn}/mariadb --socket=${keptIn}/sock --skip-networking --skip-grant-tables`,
-    );
+    for (const place of places)
+      print(
+        `  mariadbd --no-defaults --user="$(id -un)" --datadir=${keptIn}/${place}/mariadb --socket=${keptIn}/${place}/sock --skip-networking --skip-grant-tables`,
+      );
   }
   const verdictWord = failures.length > 0 ? 'FAIL' : interrupted ? 'INTERRUPTED' : 'PASS';
   const length = seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;

@@ -1,10 +1,13 @@
 /**
- * Where a campaign plays: private servers that write every commit through, the platform's and tidemark's tables, and
- * three accounts, so that whose connection is whose can be told at the end.
+ * Where a campaign plays: two private MariaDB servers that write every commit through, the source with the platform's
+ * tables and the book, the main one with tidemark's and the audit, and three accounts, so that whose connection is whose
+ * can be told at the end. Two, because a server that runs triggers cannot tell since when its statements run, and the
+ * source should be one that can.
  *
  * The book is what the writers committed: written in their own transactions, it is right also when nobody heard the
  * answer to a COMMIT. The audit is what was written to a total table: triggers there append each row as it is applied,
- * within the transaction that applies it. Nothing is put on the source's tables.
+ * within the transaction that applies it. Nothing is put on the source's tables. For the checker, which joins all this in
+ * plain SQL, the source's databases are copied onto the main server under their own names.
  */
 import { cp, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,9 +25,14 @@ export const hotShards = ['0', '1', '2'] as const;
 /** Rows of each hot shard that all writers share. */
 export const sharedRows = 300;
 
-const accounts = { runner: 'campaign_runner', writer: 'campaign_writer', control: 'campaign_control' } as const;
+export const accounts = { runner: 'campaign_runner', writer: 'campaign_writer', control: 'campaign_control' } as const;
 export type Account = keyof typeof accounts;
-const databases = { source: 'plus', main: 'mia', book: 'campaign' } as const;
+
+export const places = ['source', 'main'] as const;
+/** One of the two servers. */
+export type Place = (typeof places)[number];
+const homes = { source: 'plus', main: 'mia' } as const;
+const databasesOfSource: readonly string[] = ['plus', 'campaign'];
 
 const bookTable = `CREATE TABLE campaign.version (
   id BIGINT UNSIGNED NOT NULL,
@@ -58,15 +66,44 @@ const auditTrigger = (action: 'INSERT' | 'UPDATE', position: string) =>
 const checkpointOfRow = `(SELECT checkpoint FROM tidemark_checkpoint
    WHERE job = 'sync-commission-log' AND shard = RIGHT(NEW.user_id, 1))`;
 
-export class Stage {
-  readonly servers: TestServers;
+const grants: Readonly<Record<Place, readonly (readonly [Account, string])[]>> = {
+  source: [
+    ['runner', 'SELECT ON plus.*'],
+    ['runner', 'PROCESS ON *.*'],
+    ['writer', 'ALL ON plus.*'],
+    ['writer', 'ALL ON campaign.*'],
+    ['control', 'SELECT ON plus.*'],
+  ],
+  main: [
+    ['runner', 'SELECT, INSERT, UPDATE, DELETE ON mia.*'],
+    ['control', 'SELECT ON mia.*'],
+    ['control', 'ALL ON `control\\_%`.*'],
+  ],
+};
 
-  private constructor(servers: TestServers) {
+/** Rows that go onto the other server in one statement. */
+const rowsAtOnce = 1000;
+
+type Servers = Readonly<Record<Place, TestServers>>;
+
+async function startServers(): Promise<Servers> {
+  const options = { variables: { innodb_print_all_deadlocks: 'ON' } };
+  const [source, main] = await Promise.allSettled([startTestServers(options), startTestServers(options)]);
+  if (source.status === 'fulfilled' && main.status === 'fulfilled') return { source: source.value, main: main.value };
+  for (const start of [source, main]) if (start.status === 'fulfilled') await start.value.stop();
+  throw [source, main].find((start) => start.status === 'rejected')?.reason;
+}
+
+export class Stage {
+  /** Redis is the main one's; the other idles. */
+  readonly servers: Servers;
+
+  private constructor(servers: Servers) {
     this.servers = servers;
   }
 
   static async raise(): Promise<Stage> {
-    const stage = new Stage(await startTestServers());
+    const stage = new Stage(await startServers());
     try {
       await stage.#furnish();
       return stage;
@@ -76,52 +113,63 @@ export class Stage {
     }
   }
 
-  /** The address of a database for an account; `port` where it is not the server's own. */
-  url(account: Account, database: string, port = this.servers.addresses.mariadb.port): string {
-    const { host, password } = this.servers.addresses.mariadb;
-    return `mysql://${accounts[account]}:${password}@${host}:${port}/${database}`;
+  /** The address of a database, on the server that it is at home on, for an account; `port` where it is not the server's own. */
+  url(account: Account, database: string, port?: number): string {
+    const { mariadb } = this.servers[databasesOfSource.includes(database) ? 'source' : 'main'].addresses;
+    return `mysql://${accounts[account]}:${mariadb.password}@${mariadb.host}:${port ?? mariadb.port}/${database}`;
   }
 
-  redisUrl(port = this.servers.addresses.redis.port): string {
-    return redisUrl({ ...this.servers.addresses, redis: { ...this.servers.addresses.redis, port } });
+  redisUrl(port?: number): string {
+    const { addresses } = this.servers.main;
+    return redisUrl({ ...addresses, redis: { ...addresses.redis, port: port ?? addresses.redis.port } });
   }
 
   /** As whoever owns the server, for furnishing and checking. */
-  open(database: keyof typeof databases | string): Promise<Session> {
-    const name = databases[database as keyof typeof databases] ?? database;
-    return openPatiently(mysqlUrl(this.servers.addresses, name));
+  open(place: Place, database: string = homes[place]): Promise<Session> {
+    return openPatiently(mysqlUrl(this.servers[place].addresses, database));
+  }
+
+  /** Copies a database of the source onto the main server, in place of what was copied there before. */
+  async bringOver(database: 'plus' | 'campaign', main: Session): Promise<void> {
+    const source = await this.open('source', database);
+    try {
+      for (const [table] of await source.tuples('SHOW TABLES')) {
+        await main.write(`TRUNCATE ${database}.${table}`);
+        const rows = await source.tuples(`SELECT * FROM ${table}`);
+        for (let from = 0; from < rows.length; from += rowsAtOnce)
+          await main.write(`INSERT INTO ${database}.${table} VALUES ?`, [rows.slice(from, from + rowsAtOnce)]);
+      }
+    } finally {
+      await source.close();
+    }
   }
 
   async #furnish(): Promise<void> {
-    const root = await this.open('mysql');
-    for (const name of Object.values(databases)) await root.write(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
-    await this.#makeAccounts(root);
-    await root.write(bookTable);
+    for (const place of places) await this.#furnishServer(place);
     const [source, main] = [await this.open('source'), await this.open('main')];
-    await createPlatformTables(source);
     for (const { sql } of migrations.main) await main.write(sql);
     await main.write(await copyStatement(source, 'user_extension', 'user_extension'));
     await this.#makeTotalTable(source, main, checkpointOfRow);
-    for (const control of everyControl) await this.#makeControlDatabase(root, source, control);
+    for (const control of everyControl) await this.#makeControlDatabase(source, main, control);
     for (const shard of hotShards) await fillShard(source, shard);
-    await Promise.all([root, source, main].map((session) => session.close()));
+    await Promise.all([source, main].map((session) => session.close()));
   }
 
-  async #makeAccounts(root: Session): Promise<void> {
-    const { password } = this.servers.addresses.mariadb;
+  /** The accounts, and the source's tables: on the main server for their copies. */
+  async #furnishServer(place: Place): Promise<void> {
+    const root = await this.open(place, 'mysql');
+    for (const name of [...databasesOfSource, ...(place === 'main' ? [homes.main] : [])])
+      await root.write(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+    await root.write(bookTable);
+    const { password } = this.servers[place].addresses.mariadb;
     for (const account of Object.values(accounts))
       await root.write(`CREATE USER '${account}'@'127.0.0.1' IDENTIFIED BY '${password}'`);
-    for (const [account, grant] of [
-      ['runner', 'SELECT ON plus.*'],
-      ['runner', 'PROCESS ON *.*'],
-      ['runner', 'SELECT, INSERT, UPDATE, DELETE ON mia.*'],
-      ['writer', 'ALL ON plus.*'],
-      ['writer', 'ALL ON campaign.*'],
-      ['control', 'SELECT ON plus.*'],
-      ['control', 'SELECT ON mia.*'],
-      ['control', 'ALL ON `control\\_%`.*'],
-    ] as const)
+    for (const [account, grant] of grants[place])
       await root.write(`GRANT ${grant} TO '${accounts[account]}'@'127.0.0.1'`);
+    await root.close();
+    const tables = await this.open(place, 'plus');
+    await createPlatformTables(tables);
+    await tables.close();
   }
 
   async #makeTotalTable(source: Session, target: Session, position: string): Promise<void> {
@@ -131,10 +179,10 @@ export class Stage {
     await target.write(auditTrigger('UPDATE', position));
   }
 
-  async #makeControlDatabase(root: Session, source: Session, control: string): Promise<void> {
+  async #makeControlDatabase(source: Session, main: Session, control: string): Promise<void> {
     const name = controlDatabase(control);
-    await root.write(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
-    const target = await this.open(name);
+    await main.write(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+    const target = await this.open('main', name);
     await this.#makeTotalTable(source, target, 'NULL');
     await target.write('CREATE TABLE position (shard CHAR(1) PRIMARY KEY, at DATETIME NOT NULL) ENGINE = InnoDB');
     await target.write(`INSERT INTO position VALUES ${shards.map((shard) => `('${shard}', '2000-01-01')`).join(',')}`);
@@ -144,21 +192,21 @@ export class Stage {
     await target.close();
   }
 
-  /** Keeps the servers' files for a look, and answers where. */
+  /** Keeps the servers' files for a look, a folder for each, and answers where. */
   async keep(name: string): Promise<string> {
-    await this.servers.killMariadb();
-    const folder = join(tmpdir(), name);
-    await mkdir(folder, { recursive: true });
-    await cp(this.servers.folder, folder, {
-      recursive: true,
-      force: true,
-      filter: (path) => !path.startsWith(join(this.servers.folder, 'run')),
-    });
-    return folder;
+    const kept = join(tmpdir(), name);
+    for (const place of places) {
+      const { folder } = this.servers[place];
+      await this.servers[place].killMariadb();
+      await mkdir(join(kept, place), { recursive: true });
+      const filter = (path: string) => !path.startsWith(join(folder, 'run'));
+      await cp(folder, join(kept, place), { recursive: true, force: true, filter });
+    }
+    return kept;
   }
 
-  strike(): Promise<void> {
-    return this.servers.stop();
+  async strike(): Promise<void> {
+    await Promise.all(places.map((place) => this.servers[place].stop()));
   }
 }
 

@@ -13,11 +13,11 @@ export const network: Kind = {
   codes: [0, 1, 69],
   sayings: [...cutOff, ...redisTrouble],
   async begin({ stage, random, signal, note, pause }) {
-    const { mariadb, redis } = stage.servers.addresses;
+    const { source, main } = stage.servers;
     const proxies = {
-      source: await FaultyProxy.open(() => mariadb.port, random.fork('source')),
-      main: await FaultyProxy.open(() => mariadb.port, random.fork('main')),
-      redis: await FaultyProxy.open(() => redis.port, random.fork('redis')),
+      source: await FaultyProxy.open(() => source.addresses.mariadb.port, random.fork('source')),
+      main: await FaultyProxy.open(() => main.addresses.mariadb.port, random.fork('main')),
+      redis: await FaultyProxy.open(() => main.addresses.redis.port, random.fork('redis')),
     };
     const all = Object.values(proxies);
     const sum = (harm: keyof FaultyProxy['figures']) => all.reduce((total, { figures }) => total + figures[harm], 0);

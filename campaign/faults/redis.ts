@@ -54,9 +54,9 @@ async function wreak(
       figures['wrong values'] += 1;
     } else if (drawn < 0.93) {
       note('Redis killed');
-      await stage.servers.killRedis();
+      await stage.servers.main.killRedis();
       await pause(random.between(0, 1000));
-      await stage.servers.restartRedis();
+      await stage.servers.main.restartRedis();
       figures['restarts of Redis'] += 1;
     } else {
       await freeze(client, scene);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { check } from '../../campaign/checker.ts';
 import { Stage } from '../../campaign/stage.ts';
+import type { Session } from '../../src/platform/mysql.ts';
 import { openSession } from '../support/cli-tools.ts';
 
 const at = '2026-11-20 10:00:00';
@@ -10,15 +11,14 @@ const row = `101, 1001, 'SN1', 500, 1, 1, '1.w', '2026-11-20 09:30:00', '${at}'`
 
 describe('the checker of campaigns', () => {
   let stage: Stage;
-  let session: Awaited<ReturnType<Stage['open']>>;
+  let session: Session;
+  let source: Session;
   const run = (sql: string) => session.write(sql);
 
   /** One row, written twice; both versions were applied by their windows, and all is drained. */
   beforeAll(async () => {
     stage = await Stage.raise();
-    session = await stage.open('main');
-    for (const shard of ['0', '1', '2']) await run(`DELETE FROM plus.plus_commission_log_${shard}`);
-    await run('DELETE FROM campaign.version');
+    [session, source] = [await stage.open('main'), await stage.open('source')];
     for (const shard of '0123456789')
       await run(
         `INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES ('sync-commission-log', '${shard}', '${later}', 'r', '${later}')`,
@@ -38,7 +38,7 @@ describe('the checker of campaigns', () => {
     await run('INSERT INTO user_income VALUES (1001, 500, 1)');
   });
   afterAll(async () => {
-    await session.close();
+    await Promise.all([session.close(), source.close()]);
     await stage.strike();
   });
 
@@ -46,7 +46,7 @@ describe('the checker of campaigns', () => {
     await run('START TRANSACTION');
     try {
       for (const statement of statements) await run(statement);
-      return (await check(session)).failures;
+      return (await check(session, source)).failures;
     } finally {
       await run('ROLLBACK');
     }
@@ -152,16 +152,42 @@ describe('the checker of campaigns', () => {
     expect(await failuresAfter(...sql)).toEqual(expect.arrayContaining([expect.stringMatching(found)]));
   });
 
-  test('finds a connection that tidemark has left open, and its named lock', async () => {
-    const left = await openSession(stage.url('runner', 'mia'));
-    try {
-      await left.tuples(`SELECT GET_LOCK('tidemark:mia:sync-commission-log:3', 0)`);
-      expect(await failuresAfter()).toEqual([
-        expect.stringMatching(/^1 connections or transactions are left open: \d+ campaign_runner/),
-        expect.stringMatching(/^1 named locks are left: tidemark:mia:sync-commission-log:3/),
-      ]);
-    } finally {
-      await left.close();
+  test.each([
+    { place: 'source', database: 'plus' },
+    { place: 'target', database: 'mia' },
+  ])(
+    'finds a connection that tidemark has left open in the $place, and its named lock',
+    async ({ place, database }) => {
+      const left = await openSession(stage.url('runner', database));
+      try {
+        await left.tuples(`SELECT GET_LOCK('tidemark:mia:sync-commission-log:3', 0)`);
+        expect(await failuresAfter()).toEqual([
+          expect.stringMatching(`^1 connections or transactions are left open in the ${place}: \\d+ campaign_runner`),
+          expect.stringMatching(`^1 named locks are left in the ${place}: tidemark:mia:sync-commission-log:3`),
+        ]);
+      } finally {
+        await left.close();
+      }
+    },
+  );
+
+  test('works on what the source and the book hold when they are brought over', async () => {
+    await stage.bringOver('plus', session);
+    await stage.bringOver('campaign', session);
+    for (const table of ['plus.plus_commission_log_2', 'campaign.version']) {
+      const all = `SELECT * FROM ${table} ORDER BY 1, 3`;
+      const copied = await session.tuples(all);
+      expect(copied.length).toBeGreaterThanOrEqual(300);
+      expect(copied).toEqual(await source.tuples(all));
     }
+  });
+
+  test('finds a trigger in the source, because then no campaign tries how exact times are used', async () => {
+    await source.write('CREATE TABLE plus.noticed (id BIGINT)');
+    await source.write(
+      'CREATE TRIGGER plus.notice AFTER UPDATE ON plus.plus_commission_log_5 FOR EACH ROW INSERT INTO plus.noticed VALUES (NEW.id)',
+    );
+    await source.write('UPDATE plus.plus_commission_log_5 SET amount = 1');
+    expect(await failuresAfter()).toContainEqual(expect.stringMatching('^1 kinds of triggers were met by the source'));
   });
 });

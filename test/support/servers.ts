@@ -43,6 +43,8 @@ declare module 'vitest' {
 export interface TestServers {
   readonly addresses: ServerAddresses;
   readonly folder: string;
+  /** What MariaDB says, over all its starts. */
+  readonly mariadbLog: string;
   /** SIGKILL; comes back when the process is gone. */
   killMariadb(): Promise<void>;
   /** On the same port, with the same data and password. Kills it first when it is running. */
@@ -160,6 +162,10 @@ class Pair implements TestServers {
       mariadb: { host: localHost, port, user: mariadbUser, password },
       redis: { host: localHost, port: this.#redis.port, password: this.#redis.password },
     };
+  }
+
+  get mariadbLog(): string {
+    return this.#mariadb.logFile;
   }
 
   /** For the watcher, which must never kill a number that belongs to somebody else by now. */
