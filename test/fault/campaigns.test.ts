@@ -30,7 +30,7 @@ describe('a short campaign', () => {
           ['versions committed', 100],
           ['of these more than a second late', 10],
           ['rolled back', 1],
-          ['table locks', 1],
+          ['table locks', kind.name === 'database' ? 0 : 1], // one under way falls with its server
           ['windows with rows', 6],
         ] as const)
           expect(figures[figure], figure).toBeGreaterThanOrEqual(least);
