@@ -14,7 +14,8 @@ export function explained(error: unknown): unknown {
         error,
       );
     case 'setup':
-      return errorNumber(error) === 1146
+      // A table or column that is missing: of tidemark's own tables, after an update, or of one that was changed.
+      return [1054, 1146].includes(errorNumber(error))
         ? new SetupError(reason, 'tidemark migrate', error)
         : new SetupError(reason, 'grant the privilege, or mend the table, then run again', error);
     case 'unwritable':

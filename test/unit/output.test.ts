@@ -25,6 +25,7 @@ describe('the sentence for an error', () => {
   test.each([
     ['a lost connection', driver(2013, 'Lost connection'), 'lost', 'run again'],
     ['a missing table', driver(1146, "Table 'mia.x' doesn't exist"), "Table 'mia.x' doesn't exist", 'tidemark migrate'],
+    ['a missing column', driver(1054, "Unknown column 'x'"), "Unknown column 'x'", 'tidemark migrate'],
     ['a missing privilege', driver(1227, 'you need PROCESS'), 'you need PROCESS', 'grant the privilege'],
     ['a full disk', driver(1021, 'Disk full'), 'nothing is lost', 'mend that'],
     ['a lock wait timeout', driver(1205, 'Lock wait timeout exceeded'), 'nothing is lost', 'tidemark status'],
