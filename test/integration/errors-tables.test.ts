@@ -199,6 +199,23 @@ describe('a target without tables', () => {
     await expectCopied(world);
   });
 
+  test('migrate goes on where one was killed between a change and the note that it was done', async () => {
+    await world.cli(['migrate']);
+    expectSilence(await run());
+    await world.main.write('DELETE FROM tidemark_migration WHERE id > 1'); // as if each had been killed there
+    const again = await world.cli(['migrate']);
+    expect(again, again.stderr).toMatchObject({ code: 0, stderr: '' });
+    expect(await world.main.tuples('SELECT COUNT(*) > 5 FROM tidemark_migration')).toEqual([[1]]);
+    expectSilence(await run());
+    await expectCopied(world);
+  });
+
+  test('a run that is newer than its tables says how they are brought up to date', async () => {
+    await world.cli(['migrate']);
+    await world.main.write('ALTER TABLE tidemark_window DROP COLUMN source_checksum');
+    expectComplaint(await run(), 78, 'Unknown column', 'Next: tidemark migrate');
+  });
+
   test('a table that was dropped afterwards is made again', async () => {
     await world.cli(['migrate']);
     await world.main.write('DROP TABLE plus_commission_log');
