@@ -26,7 +26,7 @@ export async function applyAgain(run: Run, range: Window): Promise<void> {
   while (start < range.end && !setting.halt.soon.aborted) {
     const rest = { start, end: range.end };
     const window = await hold.retried(async () => nextWindow(start, range.end, await intake.cut(rest)) ?? rest);
-    if ((await takeAgain(run, window, range)) === null) break;
+    if ((await takeAgain(run, window, range, 'again')) === null) break;
     start = window.end;
   }
   result.to = Math.max(result.to ?? start, start);
@@ -43,6 +43,7 @@ async function takeAgain(
   run: Run,
   window: Window,
   range: Window,
+  mode: 'again' | 'sweep',
   noted: (session: Session) => Promise<void> = async () => undefined,
 ): Promise<Counts | null> {
   const { hold, intake, request, setting, result, name } = run;
@@ -52,7 +53,7 @@ async function takeAgain(
     if (setting.halt.soon.aborted) return null;
     const taken: Taken = await hold.transaction(async (position, session) => {
       if (position === null || range.end > position) throw beyondCheckpoint(name, range, position, setting.zone);
-      const take = { window, resume, mode: 'again', scope: 'all', first: false } as const;
+      const take = { window, resume, mode, scope: 'all', first: false } as const;
       const part = await intake.take(take, targetOf(session, request.dryRun));
       if (part.resume === null && !request.dryRun) await noted(session);
       return part;
@@ -93,7 +94,9 @@ async function sweepWindow(run: Run, { window, digest: before }: KeptWindow, dig
   const { name, setting, result } = run;
   const { zone } = setting;
   // What was read before the transaction is noted in it: a row that comes in between makes the next sweep look again.
-  const counts = await takeAgain(run, window, window, (session) => keepDigest(session, name, window, digest, zone));
+  const counts = await takeAgain(run, window, window, 'sweep', (session) =>
+    keepDigest(session, name, window, digest, zone),
+  );
   if (counts === null || counts.inserted + counts.updated === 0) return;
   result.findings.push({
     what: `the closed window ${zone.iso(window.start)} to ${zone.iso(window.end)}`,

@@ -21,8 +21,8 @@ export interface Take {
   readonly window: Window;
   /** Where the part before this one ended. */
   readonly resume: string | null;
-  /** `closing`: for the first time, so nothing may be in flight; `again`: it was closed before. */
-  readonly mode: 'closing' | 'again';
+  /** `closing`: for the first time, so nothing may be in flight; `again`, `sweep`: it was closed before. */
+  readonly mode: 'closing' | 'again' | 'sweep';
   readonly scope: 'changes' | 'all';
   /** Nothing was ever applied. */
   readonly first: boolean;
@@ -31,7 +31,7 @@ export interface Take {
 /** What was taken: the window may end earlier than asked for, at its start even, where rows are still in flight. */
 export interface Taken extends Part {
   readonly window: Window;
-  /** What the source held in a window that is closed by this; null elsewhere. */
+  /** What the source held in a window that is closed by this, in one part; null elsewhere. */
   readonly digest: Digest | null;
 }
 
@@ -104,7 +104,9 @@ export function tableIntake(
         );
         const counts = await applyRows(taken, rows, target, mode);
         if (rows.rest !== null) return { window: taken, counts, resume: JSON.stringify(rows.rest), digest: null };
-        const digest = mode === 'closing' ? (proven.digest ?? (await source.digest(session, taken))) : null;
+        // Of a window in several parts no digest is known that is as old as the first of them: a sweep will look.
+        const whole = mode === 'closing' && resume === null;
+        const digest = whole ? (proven.digest ?? (await source.digest(session, taken))) : null;
         return { window: taken, counts, resume: null, digest };
       });
     },

@@ -54,8 +54,11 @@ interface Context {
 export interface TableContext<Plan = unknown> extends Context {
   readonly plan: Plan;
   readonly source: SourceRows;
-  /** `closing`: for the first time; `again`: behind the checkpoint, because somebody asked for it; `repair`: dead letters. */
-  readonly mode: 'closing' | 'again' | 'repair';
+  /**
+   * `closing`: for the first time; `again`: behind the checkpoint, because somebody asked for it; `sweep`: behind it,
+   * because a window holds other rows than it did; `repair`: dead letters.
+   */
+  readonly mode: 'closing' | 'again' | 'sweep' | 'repair';
   /** Keeps a row that the target refuses; the others go on. */
   deadLetter(refusal: Refusal): Promise<void>;
 }

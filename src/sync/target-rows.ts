@@ -34,7 +34,7 @@ export interface CopyRun {
    * `again`: behind the checkpoint, because somebody asked for it; then the source is right even where the target holds
    * a younger version of a row, which otherwise came from another shard, to which the row has moved.
    */
-  readonly mode: 'closing' | 'again' | 'repair';
+  readonly mode: 'closing' | 'again' | 'sweep' | 'repair';
   /** Expressions over a row, the same on both sides, whose values `written` gets. */
   readonly observe: readonly string[];
   /** Called for each page with the observed values of the rows that were written: before (null for a new row) and after. */
