@@ -123,9 +123,6 @@ async function runWindows(run: Run): Promise<void> {
     const oldest = (await hold.retried(() => run.intake.oldest(hold.target))) ?? checkpoint;
     if (oldest < checkpoint) await applyAgain(run, { start: setting.zone.border(oldest), end: checkpoint });
   }
-  const { sourceNow } = run.watermark;
-  if (sourceNow !== null)
-    await hold.retried(() => refuseClockBehind(hold.target, run.name, checkpoint, sourceNow, setting.zone));
   await hold.retried(() => announce(run));
   while (result.windows < request.maxWindows && !setting.halt.soon.aborted) {
     if (!(await applyNext(run))) break;
@@ -181,6 +178,9 @@ function wasCommitted({ chosen, attempted }: WindowInHand, position: Instant | n
 /** The window to take from this position, or null when nothing is due. */
 async function due(run: Run, position: Instant | null, session: Session): Promise<Chosen | null> {
   const { intake, watermark, result } = run;
+  // Here, and not before: of a run that was paused and overtaken, it is not the source's clock that is behind.
+  if (result.windows === 0 && watermark.sourceNow !== null)
+    await refuseClockBehind(session, run.name, position, watermark.sourceNow, run.setting.zone);
   if (watermark.at === null) {
     holdBack(result, watermark.heldBackBy);
     return null;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { OvertakenError } from '../../src/engine/checkpoint.ts';
 import { intercepted } from '../support/intercept.ts';
 import { World, writtenTables } from '../support/world.ts';
 
@@ -77,6 +78,41 @@ describe('a sweep', () => {
     expect((await digests())[0]?.slice(1)).toEqual(['2', '400']);
   });
 
+  test('does not put an older version, of a shard that a row has left behind, over a younger one', async () => {
+    const other = 'plus_commission_log_2';
+    await world.source.write(`DELETE FROM ${other}`);
+    await world.forgetRedis(job, '2');
+    await world.source.write(`INSERT INTO ${other} SELECT * FROM ${table} WHERE id = 1`);
+    await world.source.write(`UPDATE ${other} SET user_id = 1002, amount = 777, update_time = ${at(9)} WHERE id = 1`);
+    expect((await world.runShard(job, '2')).error).toBeNull();
+    await world.source.write(`UPDATE ${table} SET amount = 7, update_time = NOW() + INTERVAL 8 HOUR WHERE id = 2`);
+    expect(await run('sweep')).toMatchObject({ windows: 1, updated: 0, findings: [] });
+    expect(await world.main.tuples('SELECT amount FROM plus_commission_log WHERE id = 1')).toEqual([['777']]);
+    await world.source.write(`DELETE FROM ${other}`);
+  });
+
+  test('finds a row that came behind the first part of a window, between its parts', async () => {
+    await world.source.write(
+      `INSERT INTO ${table} SELECT seq * 10, 1001, 'SN', 1, 1, 1, NULL, t, t FROM seq_1_to_4500, (SELECT NOW() + INTERVAL 8 HOUR t) t`,
+    );
+    const isSettled = `SELECT MAX(update_time) < NOW() + INTERVAL 28797 SECOND FROM ${table}`;
+    await expect.poll(async () => world.source.tuples(isSettled), { timeout: 20_000 }).toEqual([[1]]);
+    let isLate = false;
+    const onStep = async (step: string) => {
+      const [[rows] = []] =
+        step === 'committed' ? await world.main.tuples('SELECT COUNT(*) FROM plus_commission_log') : [];
+      if (isLate || rows !== '2005') return;
+      isLate = true;
+      await world.source.write(
+        `INSERT INTO ${table} SELECT 15, user_id, order_sn, 9, 1, 1, NULL, create_time, update_time FROM ${table} WHERE id = 10`,
+      );
+    };
+    expect((await run('windows', { windowRows: 2000, onStep })).error).toBeNull();
+    expect(isLate).toBe(true);
+    expect(await run('sweep', { windowRows: 2000 })).toMatchObject({ inserted: 1, findings: [expect.anything()] });
+    await expectCopied();
+  });
+
   test('that is a dry run finds, and changes nothing', async () => {
     await add(6, 600, 2);
     const before = [await digests(), await world.all(world.main, 'plus_commission_log')];
@@ -111,14 +147,14 @@ describe('a source whose clock', () => {
     await world.addCommission({ id: 1, user: 1001, created: '2026-11-18 10:00:00' });
   });
   afterAll(() => world.destroy());
-  const runAt = (seconds: number, kind: 'windows' | 'sweep' = 'windows') => {
+  const runAt = (seconds: number, kind: 'windows' | 'sweep' = 'windows', more = {}) => {
     const setting = world.setting();
     const openSource = async () => {
       const session = await setting.openSource();
       await session.write(`SET SESSION timestamp = UNIX_TIMESTAMP() + ${seconds}`);
       return session;
     };
-    return world.runShard(job, shard, { kind }, { openSource });
+    return world.runShard(job, shard, { kind }, { openSource, ...more });
   };
 
   test('goes on is no matter', async () => {
@@ -137,7 +173,23 @@ describe('a source whose clock', () => {
     expect(await runAt(-30, 'sweep')).toMatchObject({ outcome: 'done', error: null });
   });
 
+  test('is not blamed for a run that was paused, cut off and overtaken', async () => {
+    const setting = world.setting();
+    let isOvertaken = false;
+    const openTarget: typeof setting.openTarget = async (of) => {
+      const session = await setting.openTarget(of);
+      return intercepted(session, async (sql) => {
+        if (isOvertaken || !sql.startsWith('SELECT source_now')) return;
+        isOvertaken = true;
+        await world.main.write(`KILL ${session.facts.connectionId}`);
+        expect((await runAt(70)).error).toBeNull();
+      });
+    };
+    expect((await runAt(61, 'windows', { openTarget })).error).toBeInstanceOf(OvertakenError);
+    expect(isOvertaken).toBe(true);
+  });
+
   test('has caught up is trusted again', async () => {
-    expect((await runAt(61)).error).toBeNull();
+    expect((await runAt(71)).error).toBeNull();
   });
 });
