@@ -73,7 +73,7 @@ function jobOf({ jobs }: App, table: string): TableJob {
   );
 }
 
-/** The row in each shard that holds it; once, without a shard's version, where only the target has it. */
+/** The row in each shard that holds it, in the named one if it is there; once, without a shard's version, where only the target has it. */
 async function findRow(
   job: TableJob,
   name: string,
@@ -82,10 +82,14 @@ async function findRow(
   target: Session,
   { zone }: Surroundings,
 ): Promise<Row[]> {
-  const shards = shardNames(job).filter((shard) => [job.source.table(shard), job.targetTable].includes(name));
+  const isNamed = (shard: string) => [job.source.table(shard), job.targetTable].includes(name);
+  const shards = shardNames(job).filter(isNamed);
+  const others = shardNames(job).filter((shard) => !isNamed(shard));
   const copied = await copiedTime(job, id, target);
   const rows: Row[] = [];
-  for (const shard of shards) {
+  // A row that the named shard lacks may have moved: it is gone only where no shard has it.
+  for (const shard of [...shards, ...others]) {
+    if (rows.length > 0 && others.includes(shard)) break;
     const table = await describeTable(source, job.source.table(shard));
     if (table === null) continue;
     const reader = new Source(table, job.source, zone);
@@ -173,13 +177,14 @@ async function judge(
   if (at === null)
     return { state: 'timeless', says: 'has no time of change, so it is in no window', next: 'give it one' };
   if (!closed) return waiting(at, watermark, title, zone);
-  if (copied === null || copied < committed)
+  // To the second: the copy's column may have fewer digits than the source's.
+  if (copied === null || copied.slice(0, 19) < committed.slice(0, 19))
     return {
       state: 'differs',
       says: `should have been carried, and the copy ${copied === null ? 'lacks it' : `holds the version of ${copied}`}`,
       next: mend,
     };
-  if (copied > committed)
+  if (copied.slice(0, 19) > committed.slice(0, 19))
     return {
       state: 'carried',
       says: `is older here than in the copy, which holds the version of ${copied}`,

@@ -19,7 +19,12 @@ describe('why', () => {
 
   beforeAll(async () => {
     world = await World.create(inject('servers'));
-    await world.addCommission({ id: 1, user: 1003 }, { id: 2, user: 1003 }, { id: 3, user: 1004, updated: null });
+    await world.addCommission(
+      { id: 1, user: 1003 },
+      { id: 2, user: 1003 },
+      { id: 3, user: 1004, updated: null },
+      { id: 21, user: 1007 },
+    );
     await addExtensions(world.source, { id: 1, user: 10 });
     await world.run('sync-commission-log');
     await world.run('sync-user-extension');
@@ -90,6 +95,13 @@ describe('why', () => {
     await world.source.write('UPDATE user_extension SET update_time = NULL WHERE id = 1').catch(() => undefined);
     await world.main.write('DELETE FROM tidemark_dead_letter');
     expect(await why('user_extension', 1, 65)).toMatchObject({ state: 'timeless' });
+  });
+
+  test('finds a row that the named shard lacks where it is, and reads times to the second', async () => {
+    expect(await why('plus_commission_log_3', 21)).toMatchObject({ state: 'carried', shard: '7' });
+    await world.source.write('ALTER TABLE plus_commission_log_7 MODIFY update_time DATETIME(3)');
+    await world.source.write(`UPDATE plus_commission_log_7 SET update_time = '2026-11-18 10:00:00.9' WHERE id = 21`);
+    expect(await why('plus_commission_log', 21)).toMatchObject({ state: 'carried' });
   });
 
   test.each([
