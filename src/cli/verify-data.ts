@@ -122,6 +122,11 @@ async function verifyTable(
       `${job.name}: rows that are only in the target would be deleted, and may not be its own: ${claimed}`,
       `look at them first: tidemark verify ${job.name} --data`,
     );
+  if (compared.rows === 0 && fixable.length > 0)
+    throw new SetupError(
+      `${job.name}: the source tables hold no row at all, and every row of ${job.targetTable ?? 'the target'} would be deleted`,
+      'check SOURCE_DATABASE_URL: tidemark config',
+    );
   if (!options.yes && !(await confirm(intentionOf(job, fixable))))
     return { code: exitCodes.waitsForPerson, told: { job: job.name, ...compared } };
   const fixed = await fixAll(job, fixable, setting);

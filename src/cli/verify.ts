@@ -43,6 +43,8 @@ export async function verify(app: App, jobName: string | undefined, options: Ver
   const jobs = chosenJobs(app, jobName);
   if (options.fix && !options.data)
     throw new UsageError('--fix applies what --data finds', `tidemark verify ${jobName ?? '[job]'} --data --fix`);
+  if (options.yes && !options.fix)
+    throw new UsageError('--yes answers what --fix asks', `tidemark verify ${jobName ?? '[job]'} --data --fix --yes`);
   if (options.fix && !options.yes) assertCanAsk();
   const surroundings = openSurroundings();
   const findings = await proveAll(app, jobs, surroundings);

@@ -6,7 +6,7 @@ import { fixShard } from '../../src/engine/fix.ts';
 import type { Compared, Difference, TableJob } from '../../src/engine/job.ts';
 import type { Setting } from '../../src/engine/run.ts';
 import type { Session } from '../../src/platform/mysql.ts';
-import { expectCopied, json } from '../support/cli-tools.ts';
+import { expectComplaint, expectCopied, json } from '../support/cli-tools.ts';
 import { intercepted } from '../support/intercept.ts';
 import { World } from '../support/world.ts';
 
@@ -99,10 +99,10 @@ test('rows of a shard that is no longer declared are not deleted', async () => {
 
 test('--fix of user_extension deletes what is gone', async () => {
   await source(
-    "INSERT INTO user_extension VALUES (1, 1, 1, NULL, 'a', 1, '2026-11-18 10:00:00', '2026-11-18 10:00:00')",
+    "INSERT INTO user_extension SELECT seq, seq, 1, NULL, 'a', 1, '2026-11-18 10:00:00', '2026-11-18 10:00:00' FROM seq_1_to_2",
   );
   await world.run('sync-user-extension');
-  await source('DELETE FROM user_extension');
+  await source('DELETE FROM user_extension WHERE id = 1');
   const result = await world.cli(['verify', 'sync-user-extension', '--data', '--fix', '--yes']);
   expect(result.code, result.stderr).toBe(0);
   await expectCopied(world);
@@ -316,4 +316,15 @@ describe('while the differences are applied', () => {
     await apply(differences);
     await expectRight();
   });
+});
+
+test('a source without a single row is taken for the wrong one: nothing is deleted', async () => {
+  for (let shard = 0; shard < 10; shard += 1) await source(`DELETE FROM plus_commission_log_${shard}`);
+  const before = await world.all(world.main, 'plus_commission_log');
+  expectComplaint(
+    await world.cli(['verify', sync, '--data', '--fix', '--yes']),
+    78,
+    'the source tables hold no row at all',
+  );
+  expect(await world.all(world.main, 'plus_commission_log')).toEqual(before);
 });
