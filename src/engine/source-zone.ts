@@ -119,8 +119,10 @@ function judge(clocks: Clocks, source: Source, zone: Zone, log: Log): void {
     }
   }
   if (defaultNow === zone.text(now)) return;
-  // A table that is not written says nothing either way: told to who asks, and not mailed at every run of the night.
-  const tell = written === null ? log.info : log.warn;
+  // A table that is not written says nothing either way, and a row ahead of the default's clock was not stamped by it:
+  // told to who asks, and not mailed at every run of a night in which rows are only deleted.
+  const isAhead = youngest !== null && defaultWritten !== null && naive(youngest) > naive(defaultWritten) + closeMs;
+  const tell = written === null || isAhead ? log.info : log.warn;
   tell(
     `the source's default time zone (${defaultName}: ${defaultNow}) is not TIDEMARK_TIMEZONE (${zone.name}: ${zone.text(now)}), and the youngest row of ${source.table.name} (${youngest ?? 'there is none'}) does not tell which of them its applications use: rows stamped in the other would be missed, or come late`,
     { next: `SELECT @@session.time_zone, NOW(), in a session of an application` },
