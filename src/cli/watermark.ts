@@ -39,7 +39,10 @@ export async function watermarkNow(
   const table = await describeTable(session, job.source.table(shard));
   if (table === null || bound.at === null || checkpoint === null || checkpoint >= bound.at) return bound;
   const reader = new Source(table, job.source, zone);
-  const inFlight = await earliestInFlight(reader, { start: checkpoint, end: bound.at }, session);
+  // As a run would: the next window, and not all that may have gathered behind a job that stands.
+  const due = { start: checkpoint, end: bound.at };
+  const end = (await reader.cut(session, due, config.need('TIDEMARK_WINDOW_ROWS') as number)) ?? bound.at;
+  const inFlight = await earliestInFlight(reader, { start: checkpoint, end }, session);
   if (inFlight === null) return bound;
   return { ...bound, at: zone.border(inFlight), heldBackBy: await openTransaction(session) };
 }

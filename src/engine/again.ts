@@ -23,7 +23,7 @@ export async function applyAgain(run: Run, range: Window): Promise<void> {
   const { hold, intake, setting, result } = run;
   if (result.from === null || range.start < result.from) result.from = range.start;
   let start = range.start;
-  while (start < range.end && !setting.halt.soon.aborted) {
+  while (start < range.end && result.windows < run.request.maxWindows && !setting.halt.soon.aborted) {
     const rest = { start, end: range.end };
     const window = await hold.retried(async () => nextWindow(start, range.end, await intake.cut(rest)) ?? rest);
     if ((await takeAgain(run, window, range, 'again')) === null) break;
@@ -74,12 +74,14 @@ async function takeAgain(
  */
 export async function sweep(run: Run, from: Instant): Promise<void> {
   const { hold, intake, setting, result, name } = run;
+  result.outcome = 'done';
   for (let start = from; !setting.halt.soon.aborted; ) {
     const kept = await hold.retried(() => windowsFrom(hold.target, name, start, windowsPerLook, setting.zone));
     const last = kept.at(-1);
     if (last === undefined) break;
     const digests = (await hold.retried(() => intake.digests(kept.map(({ window }) => window)))) ?? [];
     for (const [index, digest] of digests.entries()) {
+      if (result.windows >= run.request.maxWindows || setting.halt.soon.aborted) return;
       const before = kept[index] as KeptWindow;
       if (before.digest === null || !isSameDigest(before.digest, digest)) await sweepWindow(run, before, digest);
     }
@@ -87,7 +89,6 @@ export async function sweep(run: Run, from: Instant): Promise<void> {
     result.to = last.window.end;
     start = last.window.end;
   }
-  result.outcome = 'done';
 }
 
 async function sweepWindow(run: Run, { window, digest: before }: KeptWindow, digest: Digest): Promise<void> {

@@ -22,6 +22,8 @@ import type { Instant, Zone } from './zone.ts';
 const aheadMs = 60_000;
 /** A row was stamped, and its table changed, at about the same time. Zones differ by a quarter of an hour at least. */
 const closeMs = 30_000;
+/** Closer still where it stops a job: a quiet table may be purged, a whole number of hours after its last row, within a minute. */
+const proofMs = 5000;
 
 interface Clocks {
   /** The server's clock. */
@@ -111,7 +113,7 @@ function judge(clocks: Clocks, source: Source, zone: Zone, log: Log): void {
   const { now, defaultNow, written, defaultWritten, defaultName, youngest } = clocks;
   if (written !== null && defaultWritten !== null && youngest !== null) {
     if (isStampedIn(zone, youngest, written)) return;
-    if (defaultWritten !== zone.text(written) && Math.abs(naive(youngest) - naive(defaultWritten)) <= closeMs) {
+    if (defaultWritten !== zone.text(written) && Math.abs(naive(youngest) - naive(defaultWritten)) <= proofMs) {
       throw new SetupError(
         `the rows of ${source.table.name} are stamped in another time zone than TIDEMARK_TIMEZONE=${zone.name}: the youngest says ${youngest}, and was written when it was ${zone.text(written)} there, and ${defaultWritten} by the server's default zone (${defaultName})`,
         `TIDEMARK_TIMEZONE=<the zone of the rows>, or on the source SET GLOBAL time_zone = '${zone.iso(written).slice(-6).replace('Z', '+00:00')}' and new connections for its applications`,

@@ -62,7 +62,10 @@ export async function mendRows(
     own.filter((key) => !locked.has(key)),
     'repair',
   );
-  const gone = remove.filter((key) => locked.has(key) && !versions.has(key));
+  // A key that the source spells otherwise, and its collation takes for the same, is a living row: then nothing is deleted.
+  const asked = new Set(keys);
+  const isSpelledOtherwise = [...versions.keys()].some((key) => !asked.has(key));
+  const gone = isSpelledOtherwise ? [] : remove.filter((key) => locked.has(key) && !versions.has(key));
   await removeRows(plan, target, gone);
   if (gone.length > 0)
     await written(
