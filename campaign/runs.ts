@@ -36,8 +36,8 @@ export interface Command {
 }
 
 const toldMax = 12;
-/** Longer than any limit that a run has for itself under these settings. */
-const lifeMsMax = 120_000;
+/** Longer than a run waits for one answer: on a connection that is half open, the limit of a statement and a bit, 330 s. */
+const lifeMsMax = 400_000;
 
 export class Runs {
   readonly alive = new Set<Running>();
