@@ -207,6 +207,7 @@ describe('a target without tables', () => {
     expect(again, again.stderr).toMatchObject({ code: 0, stderr: '' });
     expect(await world.main.tuples('SELECT COUNT(*) > 5 FROM tidemark_migration')).toEqual([[1]]);
     expectSilence(await run());
+    expectSilence(await world.cli(['run', 'sync-user-extension']));
     await expectCopied(world);
   });
 
