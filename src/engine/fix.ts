@@ -7,11 +7,11 @@
 
 import { titleOf } from './checkpoint.ts';
 import { describeShards, dueBy } from './comparison.ts';
-import { Hold } from './hold.ts';
+import type { Hold } from './hold.ts';
 import type { tableIntake } from './intake.ts';
 import type { Difference, TableJob } from './job.ts';
 import { addCounts, type Counts, noCounts } from './journal.ts';
-import { intakeOptions, openIntake } from './opening.ts';
+import { intakeOptions, openIntake, takeHold } from './opening.ts';
 import { emptyResult, type Setting, targetOf } from './run.ts';
 import { beginRun, endRun } from './runs.ts';
 
@@ -43,19 +43,8 @@ export async function fixShard(
   setting: Setting,
 ): Promise<Fixed> {
   const name = { job: job.name, shard };
-  const { clock, zone, halt, onStep, stallTimeoutMs } = setting;
-  const hold = await Hold.take({
-    name,
-    clock,
-    zone,
-    halt,
-    onStep,
-    stallTimeoutMs,
-    dryRun: false,
-    waitForLock: true,
-    openTarget: () => setting.openTarget(job),
-    openSource: setting.openSource,
-  });
+  const { clock, zone, halt, onStep } = setting;
+  const hold = await takeHold(job, shard, setting, { dryRun: false, waitForLock: true });
   const fixed = nothingFixed();
   if (hold === null) return fixed; // asked to stop while it waited
   try {

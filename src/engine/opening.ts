@@ -1,16 +1,32 @@
-/** What a run looks at before its first window: the copy in Redis, the source and its privileges, the tables of both sides. */
+/**
+ * What a run does before its first window: it takes its shard, and looks at the copy in Redis, the source and its
+ * privileges, the tables of both sides.
+ */
 import { SetupError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
-import type { Hold } from './hold.ts';
+import { Hold } from './hold.ts';
 import { readInStep } from './in-step.ts';
 import { followingIntake, type Intake, type IntakeOptions, tableIntake } from './intake.ts';
 import { isTableJob, type Job, shardNames, type TableJob } from './job.ts';
-import type { Run, Setting, ShardResult } from './run.ts';
+import type { Request, Run, Setting, ShardResult } from './run.ts';
 import { Source } from './source.ts';
 import { describeSource } from './source-table.ts';
 import { checkSourceZone } from './source-zone.ts';
 import { checkProvable } from './watermark.ts';
+
+/** Takes one shard of a job; null when another run holds it, or when the run was told to stop while it waited. */
+export function takeHold(
+  job: Job,
+  shard: string,
+  setting: Setting,
+  { dryRun, waitForLock }: Pick<Request, 'dryRun' | 'waitForLock'>,
+): Promise<Hold | null> {
+  const { clock, zone, halt, onStep, stallTimeoutMs, openSource } = setting;
+  const openTarget = () => setting.openTarget(job);
+  const name = { job: job.name, shard };
+  return Hold.take({ name, clock, zone, halt, onStep, stallTimeoutMs, dryRun, waitForLock, openTarget, openSource });
+}
 
 /** Compares the copy in Redis with the checkpoint before any work, and puts it right. */
 export async function checkCopy(

@@ -20,11 +20,11 @@ import {
 } from './checkpoint.ts';
 import { countOpenLetters } from './dead-letters.ts';
 import { nameHolder } from './held-back.ts';
-import { Hold, InterruptedError } from './hold.ts';
+import { type Hold, InterruptedError } from './hold.ts';
 import type { Take, Taken } from './intake.ts';
 import { isTableJob, type Job } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
-import { announce, checkCopy, intakeOptions, openIntake } from './opening.ts';
+import { announce, checkCopy, intakeOptions, openIntake, takeHold } from './opening.ts';
 import { emptyResult, holdBack, type Request, type Run, type Setting, type ShardResult, targetOf } from './run.ts';
 import { beginRun, endRun } from './runs.ts';
 import type { Holder } from './watermark.ts';
@@ -44,23 +44,11 @@ export async function runShard(
 ): Promise<ShardResult> {
   const result = emptyResult(shard);
   const name = { job: job.name, shard };
-  const { clock, zone, halt, onStep, stallTimeoutMs } = setting;
   let hold: Hold | null = null;
   try {
-    hold = await Hold.take({
-      name,
-      clock,
-      zone,
-      halt,
-      onStep,
-      stallTimeoutMs,
-      dryRun: request.dryRun,
-      waitForLock: request.waitForLock,
-      openTarget: () => setting.openTarget(job),
-      openSource: setting.openSource,
-    });
+    hold = await takeHold(job, shard, setting, request);
     if (hold === null) return { ...result, outcome: 'locked' };
-    await onStep('locked');
+    await setting.onStep('locked');
     await workOn(job, name, runId, request, setting, hold, result);
   } catch (error) {
     result.error = error;

@@ -29,7 +29,7 @@ import {
 /** The same order in every writer keeps them from deadlocking; which order does not matter. */
 const byKey = (a: Row, b: Row) => a.key.length - b.key.length || (a.key < b.key ? -1 : 1);
 
-interface Counts {
+export interface Counts {
   read: number;
   inserted: number;
   updated: number;

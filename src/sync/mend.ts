@@ -8,17 +8,10 @@
  */
 import { identifier, type Reader } from '../platform/mysql.ts';
 import { keyLiteral } from '../platform/table.ts';
+import type { Counts } from './copy-rows.ts';
 import type { CopyPlan } from './plan.ts';
 import { type ComparedShard, openSides, versionsOf, youngest } from './sides.ts';
 import type { CopyTarget, Image } from './target-rows.ts';
-
-interface Counts {
-  read: number;
-  inserted: number;
-  updated: number;
-  unchanged: number;
-  deadLetters: number;
-}
 
 export interface Mending {
   readonly shard: string;
