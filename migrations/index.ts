@@ -1,8 +1,9 @@
 /**
  * The tables that tidemark owns: numbered, forward only, one change each. What may never be is a CHECK or a UNIQUE.
  *
- * Times are DATETIME in the business zone, as in the platform's own tables. Every statement may be repeated, because a
- * crash can come between it and the note that it was done.
+ * Times of the bookkeeping are DATETIME in the business zone, as in the platform's own tables; those of the ledger are
+ * TIMESTAMP, so that a repeated hour is no question there. Every statement may be repeated, or fails in a way that the
+ * migrator knows, because a crash can come between it and the note that it was done.
  */
 import { checkpoint } from './0001-checkpoint.ts';
 import { window } from './0002-window.ts';
@@ -14,11 +15,27 @@ import { userIncome } from './0007-user-income.ts';
 import { sourceClock } from './0008-source-clock.ts';
 import { windowDigest } from './0009-window-digest.ts';
 import { fixRun } from './0010-fix-run.ts';
+import { account } from './0011-account.ts';
+import { bill } from './0012-bill.ts';
+import { accountState } from './0013-account-state.ts';
+import { openHold } from './0014-open-hold.ts';
+import { billNumber } from './0015-bill-number.ts';
+import { price } from './0016-price.ts';
+import { accountEvent } from './0017-account-event.ts';
+import { statementEntry } from './0018-statement-entry.ts';
 import type { Migration } from './migration.ts';
 
 /** In every database that a job writes. */
-const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter];
+const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter, sourceClock, windowDigest, fixRun];
 
-export const migrations: Readonly<Record<'main', readonly Migration[]>> = {
-  main: [...bookkeeping, commissionChange, userIncomeHour, userIncome, sourceClock, windowDigest, fixRun],
+export const migrations: Readonly<Record<'main' | 'ledger', readonly Migration[]>> = {
+  main: [...bookkeeping, commissionChange, userIncomeHour, userIncome].sort(byName),
+  ledger: [...bookkeeping, account, bill, accountState, openHold, billNumber, price, accountEvent, statementEntry].sort(
+    byName,
+  ),
 };
+
+/** As they were made: a database that has some of them gets the rest behind these. */
+function byName(a: Migration, b: Migration): number {
+  return a.name < b.name ? -1 : 1;
+}

@@ -2,9 +2,9 @@
 import { distance } from 'fastest-levenshtein';
 import type { Migration } from '../../migrations/migration.ts';
 import { CheckpointCopies } from '../engine/checkpoint-copy.ts';
-import { type Job, shardNames } from '../engine/job.ts';
+import { isPeriodJob, isTableJob, type Job, shardNames } from '../engine/job.ts';
 import { Zone } from '../engine/zone.ts';
-import { Config } from '../platform/config.ts';
+import { Config, type DatabaseName, databaseSettings } from '../platform/config.ts';
 import { Databases } from '../platform/databases.ts';
 import { UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
@@ -12,7 +12,7 @@ import type { Session } from '../platform/mysql.ts';
 /** What the entry hands over: everything that belongs to this installation and not to the engine. */
 export interface App {
   readonly jobs: readonly Job[];
-  readonly migrations: Readonly<Record<'main', readonly Migration[]>>;
+  readonly migrations: Readonly<Record<Job['target'], readonly Migration[]>>;
 }
 
 export interface Surroundings {
@@ -45,10 +45,38 @@ export function openCopies({ config, databases }: Surroundings): CheckpointCopie
   return new CheckpointCopies(() => databases.redis(), config.need('TIDEMARK_REDIS_PREFIX') as string);
 }
 
+/**
+ * Does `work` for the jobs of each database, in a connection to it. Without a job by name, those of a database that has
+ * no address are left out, and a line says so.
+ */
+export async function inEachTarget<Result>(
+  surroundings: Surroundings,
+  jobs: readonly Job[],
+  isNamed: boolean,
+  work: (jobs: readonly Job[], session: Session) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const target of targetsOf(surroundings, jobs, isNamed)) {
+    const own = jobs.filter((job) => job.target === target);
+    results.push(await withSession(surroundings, target, (session) => work(own, session)));
+  }
+  return results;
+}
+
+/** The databases of these jobs that have an address; the main one always counts. */
+export function targetsOf({ config }: Surroundings, jobs: readonly Job[], isNamed: boolean): Job['target'][] {
+  return [...new Set(jobs.map((job) => job.target))].filter((target) => {
+    if (isNamed || target === 'main' || config.get(databaseSettings[target]) !== undefined) return true;
+    const names = jobs.filter((job) => job.target === target).map(({ name }) => name);
+    process.stderr.write(`tidemark: ${names.join(', ')} left out: ${databaseSettings[target]} is not set\n`);
+    return false;
+  });
+}
+
 /** Runs `work` with a connection to a job's target, and closes it. */
 export async function withSession<Result>(
   { databases }: Surroundings,
-  name: 'main' | 'source',
+  name: DatabaseName,
   work: (session: Session) => Promise<Result>,
 ): Promise<Result> {
   const session = await databases.open(name);
@@ -94,6 +122,18 @@ function didYouMean(name: string, known: readonly string[]): string {
     ? `; did you mean ${nearest}?`
     : '';
 }
+
+/** The latest border at or before an instant that windows of a job may begin or end at. */
+export function borderOf(job: Job, at: number, zone: Zone): { border: number; unit: string } {
+  if (isTableJob(job)) return secondBorder(at, zone);
+  if (isPeriodJob(job)) return { border: zone.periodStart(job.period, at), unit: `the start of a ${job.period}` };
+  return { border: zone.hour(at), unit: `a whole ${job.rangeUnit}` };
+}
+
+export const secondBorder = (at: number, zone: Zone) => ({
+  border: zone.border(at),
+  unit: 'a whole second outside of a repeated hour',
+});
 
 export function parseTime(zone: Zone, option: string, text: string): number {
   const instant = zone.parse(text);

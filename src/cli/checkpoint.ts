@@ -3,12 +3,23 @@ import { v7 as uuid } from 'uuid';
 import { readCheckpoint, type ShardName, titleOf } from '../engine/checkpoint.ts';
 import type { CheckpointCopies } from '../engine/checkpoint-copy.ts';
 import { systemClock } from '../engine/clock.ts';
+import { isPeriodJob, type Job } from '../engine/job.ts';
 import { acquireLock, lockName } from '../engine/lock.ts';
 import { setCheckpoint } from '../engine/set-checkpoint.ts';
 import type { Zone } from '../engine/zone.ts';
 import { exitCodes, TidemarkError, UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
-import { type App, findJob, findShards, openCopies, openSurroundings, parseTime, withSession } from './app.ts';
+import {
+  type App,
+  borderOf,
+  findJob,
+  findShards,
+  openCopies,
+  openSurroundings,
+  parseTime,
+  secondBorder,
+  withSession,
+} from './app.ts';
 import { confirm } from './confirm.ts';
 import { print, printJson, printTable } from './output.ts';
 
@@ -29,10 +40,10 @@ export async function checkpoint(
   const copies = openCopies(surroundings);
   const place: Place = { zone: surroundings.zone, copies };
   try {
-    return await withSession(surroundings, 'main', (session) =>
+    return await withSession(surroundings, job.target, (session) =>
       options.set === undefined
         ? show(names, place, session, options)
-        : set(names, options.set, place, session, options),
+        : set(job, names, options.set, place, session, options),
     );
   } finally {
     await copies.close();
@@ -65,6 +76,7 @@ async function show(
 }
 
 async function set(
+  job: Job,
   names: readonly ShardName[],
   text: string,
   { zone, copies }: Place,
@@ -72,11 +84,8 @@ async function set(
   options: { yes?: true; json?: true },
 ): Promise<number> {
   const to = parseTime(zone, '--set', text);
-  if (zone.border(to) !== to)
-    throw new UsageError(
-      `--set ${text} is not a whole second outside of a repeated hour`,
-      `--set ${zone.iso(zone.border(to))}`,
-    );
+  const { border, unit } = isPeriodJob(job) ? borderOf(job, to, zone) : secondBorder(to, zone);
+  if (border !== to) throw new UsageError(`--set ${text} is not ${unit}`, `--set ${zone.iso(border)}`);
   if (to > systemClock.now())
     throw new UsageError(
       `--set ${zone.iso(to)} lies in the future: rows stamped until then would be left out`,

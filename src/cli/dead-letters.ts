@@ -1,10 +1,11 @@
 /** `tidemark dead-letters`: rows that a target refused; what they hold, why, and trying them again. */
 import { systemClock } from '../engine/clock.ts';
 import { type DeadLetter, findLetters } from '../engine/dead-letters.ts';
-import { shardNames } from '../engine/job.ts';
+import { type Job, shardNames } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
-import { type App, chosenJobs, findJob, openSurroundings, withSession } from './app.ts';
+import type { Session } from '../platform/mysql.ts';
+import { type App, chosenJobs, findJob, inEachTarget, openSurroundings, type Surroundings } from './app.ts';
 import { print, printJson, printTable } from './output.ts';
 import { run } from './run.ts';
 
@@ -23,7 +24,8 @@ export async function list(
     ...(jobName === undefined ? {} : { job: jobName }),
     ...(options.all ? {} : { state: 'open' as const }),
   };
-  const letters = await withSession(surroundings, 'main', (session) => findLetters(session, filter, zone));
+  const jobs = chosenJobs(app, jobName);
+  const letters = await lettersOf(surroundings, jobs, jobName !== undefined, filter);
   if (options.json) printJson(letters.map((letter) => asJson(letter, zone)));
   else if (letters.length === 0) print('no dead letters');
   else {
@@ -54,7 +56,8 @@ export async function show(app: App, which: string, options: { json?: true }): P
   const surroundings = openSurroundings();
   const { zone } = surroundings;
   const filter = byId ? { id: Number(which), limit: 1 } : { job: which, state: 'open' as const, limit: lettersMax };
-  const letters = await withSession(surroundings, 'main', (session) => findLetters(session, filter, zone));
+  const jobs = byId ? app.jobs : [findJob(app, which)];
+  const letters = await lettersOf(surroundings, jobs, !byId, filter);
   if (byId && letters.length === 0)
     throw new UsageError(`there is no dead letter ${which}`, 'tidemark dead-letters list --all');
   if (options.json) printJson(letters.map((letter) => asJson(letter, zone)));
@@ -65,13 +68,8 @@ export async function show(app: App, which: string, options: { json?: true }): P
 export async function retryLetters(app: App, jobName: string | undefined, options: { json?: true }): Promise<number> {
   const jobs = chosenJobs(app, jobName);
   const surroundings = openSurroundings();
-  const names = new Set(
-    (
-      await withSession(surroundings, 'main', (session) =>
-        findLetters(session, { state: 'open', limit: lettersMax }, surroundings.zone),
-      )
-    ).map(({ job }) => job),
-  );
+  const open = await lettersOf(surroundings, jobs, jobName !== undefined, { state: 'open', limit: lettersMax });
+  const names = new Set(open.map(({ job }) => job));
   const concerned = jobs.filter((job) => names.has(job.name) && shardNames(job).length > 0);
   if (concerned.length === 0 && !options.json) print('no open dead letters');
   let code: number = exitCodes.done;
@@ -84,6 +82,17 @@ export async function retryLetters(app: App, jobName: string | undefined, option
       print(`${job.name}: no dead letters left at ${surroundings.zone.text(systemClock.now())}`);
   }
   return code;
+}
+
+/** Letters of the databases that these jobs write. */
+async function lettersOf(
+  surroundings: Surroundings,
+  jobs: readonly Job[],
+  isNamed: boolean,
+  filter: Parameters<typeof findLetters>[1],
+): Promise<DeadLetter[]> {
+  const find = (_: unknown, session: Session) => findLetters(session, filter, surroundings.zone);
+  return (await inEachTarget(surroundings, jobs, isNamed, find)).flat();
 }
 
 function printLetter(letter: DeadLetter, zone: Zone): void {

@@ -29,6 +29,8 @@ export function engineSetting(
     clock: systemClock,
     openTarget: (job) => databases.open(job.target),
     openSource: () => databases.open('source'),
+    openDatabase: (name) => databases.open(name),
+    settingOf: (name) => config.get(name),
     windowRows: config.need('TIDEMARK_WINDOW_ROWS') as number,
     stallTimeoutMs: config.need('TIDEMARK_STALL_TIMEOUT') as number,
     settleLagMs: config.get('TIDEMARK_SETTLE_LAG') as number | undefined,

@@ -27,7 +27,8 @@ export function exitCodeOfShard(shard: ShardResult, ifLocked: ReportOptions['ifL
   if (shard.outcome === 'locked') return ifLocked === 'fail' ? exitCodes.locked : exitCodes.done;
   if (shard.outcome === 'interrupted') return exitCodes.done; // the signal's own code is added by the caller
   if (shard.outcome === 'failed') return exitCodeOf(shard.error);
-  return shard.outcome === 'dead-letters' || shard.findings.length > 0 ? exitCodes.waitsForPerson : exitCodes.done;
+  const waits = shard.outcome === 'dead-letters' || shard.findings.length > 0 || shard.waiting !== null;
+  return waits ? exitCodes.waitsForPerson : exitCodes.done;
 }
 
 export function reportJson({ job, runId, durationMs, shards }: JobResult, zone: Zone): void {
@@ -37,16 +38,22 @@ export function reportJson({ job, runId, durationMs, shards }: JobResult, zone: 
     runId,
     outcome: overall(shards),
     durationMs,
-    shards: shards.map(({ shard, from, to, checkpoint, heldBackBy, lettersWaiting: _, error, findings, ...rest }) => ({
-      shard: shard || null,
-      ...rest,
-      from: iso(from),
-      to: iso(to),
-      checkpoint: iso(checkpoint),
-      ...(heldBackBy === null ? {} : { heldBackBy }),
-      ...(error === null ? {} : { error: sentenceOf(error) }),
-      ...(findings.length === 0 ? {} : { findings }),
-    })),
+    shards: shards.map(
+      ({ shard, from, to, checkpoint, heldBackBy, lettersWaiting: _, error, findings, waiting, totals, ...rest }) => ({
+        shard: shard || null,
+        ...rest,
+        from: iso(from),
+        to: iso(to),
+        checkpoint: iso(checkpoint),
+        ...(heldBackBy === null ? {} : { heldBackBy }),
+        ...(error === null ? {} : { error: sentenceOf(error) }),
+        ...(findings.length === 0 ? {} : { findings }),
+        ...(waiting === null ? {} : { waiting: `${waiting.what}. Next: ${waiting.next}` }),
+        ...(totals.size === 0
+          ? {}
+          : { totals: Object.fromEntries([...totals].map(([what, fen]) => [what, String(fen)])) }),
+      }),
+    ),
   });
 }
 
@@ -78,6 +85,9 @@ export function reportFailures({ job, runId, shards }: JobResult, options: Repor
     // Told when a row is refused, and by a repair; every two minutes in between would be noise. The exit code says it always.
     const news = shard.deadLetters > 0 || options.repair === true || process.stderr.isTTY;
     if (shard.lettersWaiting > 0 && news) tell(letterText(shard, job));
+    // Told with the windows that found it, and on a terminal; the exit code says it always.
+    if (shard.waiting !== null && (shard.windows > 0 || process.stderr.isTTY))
+      tell(`${shard.waiting.what}. Next: ${shard.waiting.next}`);
     for (const { what, was, is } of shard.findings)
       tell(`${what} was ${was}, is ${is}${options.dryRun ? '' : '; put right'}`);
   }
@@ -92,6 +102,14 @@ function letterText({ deadLetters, lettersWaiting }: ShardResult, job: string): 
 function failureText(error: unknown, title: string): string {
   const text = sentenceOf(error);
   return text.startsWith(`${title}: `) ? text.slice(title.length + 2) : text;
+}
+
+/** The sums that a job tells, in fen: on a terminal, and wherever nothing is written and they are all there is to see. */
+export async function reportTotals({ shards }: JobResult): Promise<void> {
+  const rows = shards.flatMap(({ shard, totals }) =>
+    [...totals].map(([what, fen]) => [shard || '-', what, grouped(fen)]),
+  );
+  if (rows.length > 0) await printTable(['SHARD', 'TOTAL', 'FEN'], rows);
 }
 
 /** For a person on a terminal. */

@@ -2,18 +2,18 @@
 import pLimit from 'p-limit';
 import { v7 as uuid } from 'uuid';
 import { systemClock } from '../engine/clock.ts';
-import type { Job } from '../engine/job.ts';
-import { isTableJob } from '../engine/job.ts';
+import { isTableJob, type Job, readsFrom } from '../engine/job.ts';
 import type { JobResult, Request, Setting } from '../engine/run.ts';
 import { runShard } from '../engine/runner.ts';
 import type { Zone } from '../engine/zone.ts';
+import { databaseSettings } from '../platform/config.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
 import { LogWriter } from '../platform/log.ts';
-import { type App, findJob, findShards, openCopies, openSurroundings, parseTime } from './app.ts';
+import { type App, borderOf, findJob, findShards, openCopies, openSurroundings, parseTime } from './app.ts';
 import { engineSetting } from './engine-setting.ts';
 import { watchHalt } from './halt.ts';
 import { openProgress } from './progress.ts';
-import { exitCodeOfShard, graveness, reportFailures, reportJson, reportSummary } from './run-report.ts';
+import { exitCodeOfShard, graveness, reportFailures, reportJson, reportSummary, reportTotals } from './run-report.ts';
 
 export interface RunOptions {
   from?: string;
@@ -42,7 +42,8 @@ export async function run(
   checkTogether(options);
   const surroundings = openSurroundings({ quiet: true });
   const { config, zone } = surroundings;
-  config.require([...(isTableJob(job) ? ['SOURCE_DATABASE_URL' as const] : []), 'MAIN_DATABASE_URL', 'REDIS_URL']);
+  const databases = new Set([readsFrom(job, app.jobs), job.target].map((name) => databaseSettings[name]));
+  config.require([...databases, 'REDIS_URL']);
   const request = requestOf(job, options, zone);
   const level = config.need('TIDEMARK_LOG_LEVEL') as 'warn';
   const writer = new LogWriter(level, config.get('TIDEMARK_LOG_FILE') as string | undefined);
@@ -90,7 +91,10 @@ export async function runJob(
 
 async function report(result: JobResult, options: RunOptions, zone: Zone): Promise<number> {
   if (options.json) reportJson(result, zone);
-  else if (process.stderr.isTTY) await reportSummary(result, zone);
+  else {
+    if (process.stderr.isTTY) await reportSummary(result, zone);
+    if (process.stderr.isTTY || options.dryRun) await reportTotals(result);
+  }
   reportFailures(result, options);
   return result.shards
     .map((shard) => exitCodeOfShard(shard, options.ifLocked))
@@ -153,11 +157,8 @@ function checkRange(job: Job, { start, end }: { start: number; end: number }, zo
     ['--from', start],
     ['--to', end],
   ] as const) {
-    const border = isTableJob(job) ? zone.border(at) : zone.hour(at);
+    const { border, unit } = borderOf(job, at, zone);
     if (border !== at)
-      throw new UsageError(
-        `${option} ${zone.iso(at)} is not a whole ${isTableJob(job) ? 'second outside of a repeated hour' : job.rangeUnit}`,
-        `${option} ${zone.iso(border)}`,
-      );
+      throw new UsageError(`${option} ${zone.iso(at)} is not ${unit}`, `${option} ${zone.iso(border)}`);
   }
 }

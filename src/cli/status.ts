@@ -7,7 +7,7 @@ import { type LastRun, lastRun } from '../engine/runs.ts';
 import type { Holder } from '../engine/watermark.ts';
 import type { Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
-import { type App, chosenJobs, openCopies, openSurroundings, type Surroundings, withSession } from './app.ts';
+import { type App, chosenJobs, inEachTarget, openCopies, openSurroundings, type Surroundings } from './app.ts';
 import { print, printJson, printTable } from './output.ts';
 import { watermarkNow } from './watermark.ts';
 
@@ -28,14 +28,16 @@ export async function status(app: App, jobName: string | undefined, options: { j
   const copies = openCopies(surroundings);
   const source = jobs.some(isTableJob) ? await surroundings.databases.open('source') : null;
   try {
-    const { lines, strays } = await withSession(surroundings, 'main', async (target) => {
+    const names = app.jobs.flatMap((job) => shardNames(job).map((shard) => ({ job: job.name, shard })));
+    const found = await inEachTarget(surroundings, jobs, jobName !== undefined, async (own, target) => {
       const all: Line[] = [];
-      for (const job of jobs)
+      for (const job of own)
         for (const shard of shardNames(job))
           all.push(await lineOf(app, job, shard, { ...surroundings, copies }, target, source));
-      const names = app.jobs.flatMap((job) => shardNames(job).map((shard) => ({ job: job.name, shard })));
       return { lines: all, strays: await strayCheckpoints(target, names, surroundings.zone) };
     });
+    const lines = found.flatMap((one) => one.lines);
+    const strays = found.flatMap((one) => one.strays);
     if (options.json) printJson(lines.map((line) => asJson(line, surroundings.zone)));
     else {
       await printLines(lines, surroundings.zone);

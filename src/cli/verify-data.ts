@@ -6,12 +6,15 @@ import {
   type Compared,
   type Difference,
   type FollowingJob,
+  isPeriodJob,
   isTableJob,
   type Job,
+  readsFrom,
   shardNames,
   type TableJob,
 } from '../engine/job.ts';
 import type { Request, Setting } from '../engine/run.ts';
+import { databaseSettings } from '../platform/config.ts';
 import { exitCodes, SetupError, UsageError } from '../platform/errors.ts';
 import { LogWriter } from '../platform/log.ts';
 import { type App, openCopies, type Surroundings } from './app.ts';
@@ -47,11 +50,8 @@ export async function verifyData(
   undeclared: Undeclared,
 ): Promise<Told> {
   const { config } = surroundings;
-  config.require([
-    ...(jobs.some(isTableJob) ? ['SOURCE_DATABASE_URL' as const] : []),
-    'MAIN_DATABASE_URL',
-    'REDIS_URL',
-  ]);
+  const needed = jobs.flatMap((job) => [job.target, readsFrom(job, app.jobs)].map((name) => databaseSettings[name]));
+  config.require([...new Set(needed), 'REDIS_URL']);
   const writer = new LogWriter(
     config.need('TIDEMARK_LOG_LEVEL') as 'warn',
     config.get('TIDEMARK_LOG_FILE') as string | undefined,
@@ -80,7 +80,7 @@ async function verifyJob(
   setting: Setting,
   undeclared: Undeclared,
 ): Promise<Told> {
-  if (!isTableJob(job) && job.tellsDifferences) return verifyFollowing(job, options, setting);
+  if (!isTableJob(job) && !isPeriodJob(job) && job.tellsDifferences) return verifyFollowing(job, options, setting);
   if (isTableJob(job) && job.compare !== undefined) {
     const claimed = claimOf(job, setting.jobs, undeclared);
     return verifyTable(job as ComparableJob, claimed, options, setting);

@@ -8,7 +8,7 @@ import { inSnapshot } from '../engine/source.ts';
 import type { Zone } from '../engine/zone.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
-import { type App, chosenJobs, openSurroundings, type Surroundings, withSession } from './app.ts';
+import { type App, chosenJobs, inEachTarget, openSurroundings, type Surroundings } from './app.ts';
 import { assertCanAsk } from './confirm.ts';
 import { grouped, print, printJson, sentenceOf } from './output.ts';
 import { graveness } from './run-report.ts';
@@ -47,7 +47,7 @@ export async function verify(app: App, jobName: string | undefined, options: Ver
     throw new UsageError('--yes answers what --fix asks', `tidemark verify ${jobName ?? '[job]'} --data --fix --yes`);
   if (options.fix && !options.yes) assertCanAsk();
   const surroundings = openSurroundings();
-  const findings = await proveAll(app, jobs, surroundings);
+  const findings = await proveAll(app, jobs, jobName !== undefined, surroundings);
   if (!options.json) printFindings(findings, surroundings.zone);
   const isWhole = findings.lines.every(
     ({ gaps, overlaps, disagreement }) => gaps.length + overlaps.length === 0 && disagreement === null,
@@ -61,15 +61,20 @@ export async function verify(app: App, jobName: string | undefined, options: Ver
   return data !== null && graveness(data.code) > graveness(code) ? data.code : code;
 }
 
-async function proveAll(app: App, jobs: readonly Job[], surroundings: Surroundings): Promise<Findings> {
+async function proveAll(
+  app: App,
+  jobs: readonly Job[],
+  isNamed: boolean,
+  surroundings: Surroundings,
+): Promise<Findings> {
   const { zone, config, databases } = surroundings;
   const copies = new CheckpointCopies(() => databases.redis(), config.need('TIDEMARK_REDIS_PREFIX') as string);
   let source: Session | null = null;
   try {
-    return await withSession(surroundings, 'main', async (target) => {
-      const proofs = await inSnapshot(target, () => proveJobs(jobs, target, zone));
-      const opened = jobs.some(isTableJob) ? await databases.open('source').catch((error: Error) => error) : null;
-      if (!(opened instanceof Error)) source = opened;
+    const opened = jobs.some(isTableJob) ? await databases.open('source').catch((error: Error) => error) : null;
+    if (!(opened instanceof Error)) source = opened;
+    const found = await inEachTarget(surroundings, jobs, isNamed, async (own, target) => {
+      const proofs = await inSnapshot(target, () => proveJobs(own, target, zone));
       const lines: Line[] = [];
       for (const { job, shard, checkpoint, proof } of proofs) {
         const copy = await copies.look({ job: job.name, shard }, checkpoint);
@@ -80,11 +85,16 @@ async function proveAll(app: App, jobs: readonly Job[], surroundings: Surroundin
         lines.push({ ...proof, job, shard, checkpoint, copy, watermark });
       }
       const undeclared = [];
-      for (const job of jobs)
+      for (const job of own)
         for (const shard of await findUndeclared(target, job.name, shardNames(job)))
           undeclared.push({ job: job.name, shard, next: nextForUndeclared(job.name, shard) });
-      return { lines, undeclared, sourceFailure: opened instanceof Error ? sentenceOf(opened) : null };
+      return { lines, undeclared };
     });
+    return {
+      lines: found.flatMap(({ lines }) => lines),
+      undeclared: found.flatMap(({ undeclared }) => undeclared),
+      sourceFailure: opened instanceof Error ? sentenceOf(opened) : null,
+    };
   } finally {
     await Promise.all([(source as Session | null)?.close(), copies.close()]);
   }

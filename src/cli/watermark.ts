@@ -1,5 +1,6 @@
 /** How far a shard could go now, and what holds it back: what commands tell without running the job. */
-import { isTableJob, type Job, shardNames } from '../engine/job.ts';
+import { isPeriodJob, isTableJob, type Job, type PeriodJob, readsFrom, shardNames, upstreamOf } from '../engine/job.ts';
+import { periodWatermark } from '../engine/period-intake.ts';
 import { Source } from '../engine/source.ts';
 import { laggedBound, statementBound } from '../engine/statements.ts';
 import {
@@ -10,9 +11,10 @@ import {
   upstreamWatermark,
   type Watermark,
 } from '../engine/watermark.ts';
+import { databaseSettings } from '../platform/config.ts';
 import type { Session } from '../platform/mysql.ts';
 import { describeTable } from '../platform/table.ts';
-import type { App, Surroundings } from './app.ts';
+import { type App, type Surroundings, withSession } from './app.ts';
 import { exemptionsOf } from './engine-setting.ts';
 
 export async function watermarkNow(
@@ -25,16 +27,13 @@ export async function watermarkNow(
   source: Session | null,
 ): Promise<Watermark> {
   const { zone, config } = surroundings;
-  if (!isTableJob(job)) {
-    const upstream = app.jobs.find((candidate) => candidate.name === job.follows);
-    return upstreamWatermark(target, job.follows, upstream === undefined ? [] : shardNames(upstream), zone);
-  }
+  if (isPeriodJob(job)) return ofPeriods(app, job, surroundings, target);
+  if (!isTableJob(job)) return upstreamWatermark(target, job.follows, shardNames(upstreamOf(job, app.jobs)), zone);
   const session = source as Session;
   const lagMs = config.get('TIDEMARK_SETTLE_LAG') as number | undefined;
   if (lagMs !== undefined) return laggedBound(session, zone, lagMs);
   const obstacle = await checkProvable(session, true).catch((error: Error) => error);
-  if (obstacle !== undefined)
-    return { at: null, proven: false, heldBackBy: heldBySetup(obstacle), sourceNow: null, exempt: [] };
+  if (obstacle !== undefined) return unknownBy(obstacle);
   const bound = await statementBound(session, zone, exemptionsOf(surroundings));
   const table = await describeTable(session, job.source.table(shard));
   if (table === null || bound.at === null || checkpoint === null || checkpoint >= bound.at) return bound;
@@ -46,6 +45,29 @@ export async function watermarkNow(
   if (inFlight === null) return bound;
   return { ...bound, at: zone.border(inFlight), heldBackBy: await openTransaction(session) };
 }
+
+async function ofPeriods(app: App, job: PeriodJob, surroundings: Surroundings, target: Session): Promise<Watermark> {
+  const { zone, config } = surroundings;
+  const settleLagMs = config.get('TIDEMARK_SETTLE_LAG');
+  const obstacle = await checkProvable(target, settleLagMs === undefined, databaseSettings[job.target]).catch(
+    (error: Error) => error,
+  );
+  if (obstacle !== undefined) return unknownBy(obstacle);
+  const upstream = job.follows === undefined ? null : upstreamOf(job, app.jobs);
+  const follows = upstream === null ? null : { job: upstream.name, shards: shardNames(upstream) };
+  const by = { zone, settleLagMs, exemptions: exemptionsOf(surroundings) };
+  return withSession(surroundings, readsFrom(job, app.jobs), (reader) =>
+    periodWatermark(job, follows, { own: target, upstream: reader }, by),
+  );
+}
+
+const unknownBy = (obstacle: Error): Watermark => ({
+  at: null,
+  proven: false,
+  heldBackBy: heldBySetup(obstacle),
+  sourceNow: null,
+  exempt: [],
+});
 
 const heldBySetup = ({ message }: Error): Holder => ({
   kind: 'setup',

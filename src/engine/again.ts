@@ -8,7 +8,7 @@ import { UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import { type ShardName, titleOf } from './checkpoint.ts';
 import { openLetterKeys } from './dead-letters.ts';
-import type { Taken, tableIntake } from './intake.ts';
+import type { Taken } from './intake.ts';
 import { addCounts, type Counts, type KeptWindow, keepDigest, noCounts, windowsFrom } from './journal.ts';
 import { type Run, targetOf } from './run.ts';
 import { type Digest, isSameDigest } from './source.ts';
@@ -52,7 +52,8 @@ async function takeAgain(
   do {
     if (setting.halt.soon.aborted) return null;
     const taken: Taken = await hold.transaction(async (position, session) => {
-      if (position === null || range.end > position) throw beyondCheckpoint(name, range, position, setting.zone);
+      if (intake.rangeMayLead !== true && (position === null || range.end > position))
+        throw beyondCheckpoint(name, range, position, setting.zone);
       const take = { window, resume, mode, scope: 'all', first: false } as const;
       const part = await intake.take(take, targetOf(session, request.dryRun));
       if (part.resume === null && !request.dryRun) await noted(session);
@@ -119,7 +120,7 @@ function beyondCheckpoint(name: ShardName, range: Window, position: Instant | nu
 /** Works off the shard's open dead letters: each row is applied as the source holds it now. */
 export async function repairLetters(run: Run): Promise<void> {
   const { hold, intake, request, result, name } = run;
-  const repair = (intake as Partial<ReturnType<typeof tableIntake>>).repair;
+  const { repair } = intake;
   const keys = await openLetterKeys(hold.target, name);
   if (repair === undefined || keys.length === 0) return;
   for (let from = 0; from < keys.length && !run.setting.halt.soon.aborted; from += lettersPerTransaction) {

@@ -34,6 +34,7 @@ export interface HoldOptions {
   readonly name: ShardName;
   readonly openTarget: () => Promise<Session>;
   readonly openSource: () => Promise<Session>;
+  readonly openAside: () => Promise<Session>;
   readonly clock: Clock;
   readonly zone: Zone;
   readonly halt: Halt;
@@ -86,7 +87,7 @@ export class Hold {
     return this.#open('main');
   }
 
-  /** A second one, for what must not be seen through the window's snapshot. */
+  /** Another one, for what must not be seen through the window's snapshot or the transaction. */
   async aside(): Promise<Session> {
     return this.#open('aside');
   }
@@ -94,7 +95,7 @@ export class Hold {
   async #open(which: 'main' | 'aside'): Promise<Session> {
     const session = this.#sources[which];
     if (session !== undefined && !session.lost) return session;
-    const opening = this.#options.openSource();
+    const opening = which === 'main' ? this.#options.openSource() : this.#options.openAside();
     this.#opening = opening.then(
       () => undefined,
       () => undefined,

@@ -9,10 +9,10 @@ import type { Reader, Session } from '../platform/mysql.ts';
 import type { ShardName } from './checkpoint.ts';
 import { keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead-letters.ts';
 import type { Hold } from './hold.ts';
-import type { Finding, FollowingJob, Part, TableContext, TableJob, Target } from './job.ts';
+import type { Finding, FollowingJob, Part, TableContext, TableJob, Target, Waiting } from './job.ts';
 import { type Cursor, type Digest, inSnapshot, type Source, type SourceRow } from './source.ts';
 import { type Exemptions, laggedBound, statementBound } from './statements.ts';
-import { provenEnd, upstreamWatermark, type Watermark } from './watermark.ts';
+import { type Holder, provenEnd, upstreamWatermark, type Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
 
@@ -33,6 +33,8 @@ export interface Taken extends Part {
   readonly window: Window;
   /** What the source held in a window that is closed by this, in one part; null elsewhere. */
   readonly digest: Digest | null;
+  /** Why the window was not taken, where it is known. */
+  readonly heldBackBy?: Holder | null;
 }
 
 export interface Intake {
@@ -49,6 +51,12 @@ export interface Intake {
   /** Rows in a window, for the progress bar; null when it cannot be told. */
   count(window: Window): Promise<number | null>;
   take(take: Take, target: Target): Promise<Taken>;
+  /** Does once more what some open dead letters name; absent where the job cannot. */
+  repair?(keys: readonly string[], target: Target): Promise<Part>;
+  /** What waits for a person, dead letters aside. */
+  waiting?(target: Reader): Promise<Waiting | null>;
+  /** A range may lie beyond the checkpoint. */
+  readonly rangeMayLead?: true;
 }
 
 export interface IntakeOptions {
@@ -63,14 +71,15 @@ export interface IntakeOptions {
   readonly exemptions: Exemptions;
   readonly progress: (rows: number) => void;
   readonly finding: (finding: Finding) => void;
+  readonly total: (what: string, fen: bigint) => void;
 }
 
-export function tableIntake(
-  job: TableJob,
-  plan: unknown,
-  source: Source,
-  options: IntakeOptions,
-): Intake & { repair(keys: readonly string[], target: Target, mode?: 'repair' | 'again'): Promise<Part> } {
+/** A fix applies rows as an `again` does. */
+interface TableIntake extends Intake {
+  repair(keys: readonly string[], target: Target, mode?: 'repair' | 'again'): Promise<Part>;
+}
+
+export function tableIntake(job: TableJob, plan: unknown, source: Source, options: IntakeOptions): TableIntake {
   const { hold, zone, rowLimit } = options;
   const applyRows = (window: Window, rows: Rows, target: Target, mode: TableContext['mode']) =>
     applyTable({ job, plan, source, options, window, rows, target, mode });

@@ -6,7 +6,8 @@
  * connection or commit early. Its effects must be functions of the data, not of the run: a window whose transaction
  * failed is applied again from the start, and so is a part of a window that needs several transactions.
  */
-import type { DatabaseName } from '../platform/config.ts';
+import type { DatabaseName, SettingName, SettingValue } from '../platform/config.ts';
+import { SetupError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Reader, Written } from '../platform/mysql.ts';
 import type { Table } from '../platform/table.ts';
@@ -14,7 +15,7 @@ import type { Refusal } from './dead-letters.ts';
 import type { Counts } from './journal.ts';
 import type { SourceColumns, SourceRow } from './source.ts';
 import type { Window } from './window.ts';
-import type { Instant, Zone } from './zone.ts';
+import type { Instant, Period, Zone } from './zone.ts';
 
 /** The target inside the window's transaction. In a dry run the transaction is read-only and `write` does nothing. */
 export interface Target extends Reader {
@@ -73,6 +74,29 @@ export interface FollowingContext extends Context {
   /** What the part before this one answered; null in the first. */
   readonly resume: string | null;
   finding(finding: Finding): void;
+}
+
+export interface PeriodContext extends Context {
+  readonly shard: string;
+  /** `2026-11-20` or `2026-11`; empty for `repair`, whose letters name theirs. */
+  readonly period: string;
+  /** `closing`: for the first time; `again`: because somebody asked for it; `repair`: dead letters. */
+  readonly mode: 'closing' | 'again' | 'repair';
+  /** The database that the job reads besides, outside of the transaction, each statement as of its own instant. */
+  readonly upstream: Reader;
+  readonly runId: string;
+  readonly rowLimit: number;
+  /** What the part before this one answered; null in the first. */
+  readonly resume: string | null;
+  /** Keys of the shard's open dead letters. */
+  readonly letters: readonly string[];
+  /** Keeps what cannot be done now; the rest goes on. */
+  deadLetter(refusal: Refusal): Promise<void>;
+  /** Closes open letters of what is done by now. */
+  settled(keys: readonly string[]): Promise<void>;
+  setting<Name extends SettingName>(name: Name): SettingValue<Name>;
+  /** Adds to the sums, in fen, that a run shows. */
+  total(what: string, fen: bigint): void;
 }
 
 /** One transaction's share of a window. */
@@ -191,10 +215,65 @@ export interface FollowingJob extends JobBase {
   readonly tellsDifferences?: true;
 }
 
-export type Job = TableJob | FollowingJob;
+/** What a job may look at to say whether a period can be taken. */
+export interface PeriodQuestion {
+  readonly shard: string;
+  readonly period: string;
+  readonly window: Window;
+  readonly target: Reader;
+  readonly zone: Zone;
+  readonly now: Instant;
+  setting<Name extends SettingName>(name: Name): SettingValue<Name>;
+}
+
+/** A job that takes whole days or months of the business zone, one a window, once they are over and complete. */
+export interface PeriodJob extends JobBase {
+  readonly period: Period;
+  /** A table of the target that a period needs complete: none of its rows may still be on its way into it. */
+  readonly needs: { readonly table: string } & SourceColumns;
+  /** A job that must be past the end of a period, all shards of it. */
+  readonly follows?: string;
+  /** The start of the oldest data of a shard; null when there is none. */
+  oldest(question: Omit<PeriodQuestion, 'period' | 'window'> & { readonly upstream: Reader }): Promise<Instant | null>;
+  /** What a period that is over still waits for, told to people; null when it can be taken. */
+  waitsFor?(question: PeriodQuestion): Promise<string | null>;
+  apply(context: PeriodContext): Promise<Part>;
+  /** Does what the shard's open letters name once more. */
+  repair?(context: PeriodContext): Promise<Part>;
+  /** What waits for a person, dead letters aside; null when nothing does. */
+  waiting?(target: Reader, shard: string): Promise<Waiting | null>;
+  /** `--from` and `--to` may lie beyond the checkpoint. */
+  readonly rangeMayLead?: true;
+}
+
+/** Matters that only a person can settle: a run that leaves some ends with exit 65. */
+export interface Waiting {
+  readonly what: string;
+  /** The command to type next. */
+  readonly next: string;
+}
+
+export type Job = TableJob | FollowingJob | PeriodJob;
 
 export function isTableJob(job: Job): job is TableJob {
   return 'source' in job;
+}
+
+export function isPeriodJob(job: Job): job is PeriodJob {
+  return 'period' in job;
+}
+
+/** The job that another one follows. @throws SetupError when there is no such job */
+export function upstreamOf(job: FollowingJob | PeriodJob, jobs: readonly Job[]): Job {
+  const upstream = jobs.find((candidate) => candidate.name === job.follows);
+  if (upstream !== undefined) return upstream;
+  throw new SetupError(`${job.name} follows ${job.follows}, and there is no such job`, 'tidemark list');
+}
+
+/** The database that a job reads besides its target: its source, or where the job lives that it follows. */
+export function readsFrom(job: Job, jobs: readonly Job[]): DatabaseName {
+  if (isTableJob(job)) return 'source';
+  return job.follows === undefined ? job.target : upstreamOf(job, jobs).target;
 }
 
 /** Shard names as the engine keeps them: one empty name for a job without shards. */
@@ -205,6 +284,7 @@ export function shardNames(job: Job): readonly string[] {
 /** Declares a job; it serves to infer the type of the plan, and of the contexts. */
 export function defineJob<Plan>(job: TableJob<Plan>): Job;
 export function defineJob(job: FollowingJob): Job;
+export function defineJob(job: PeriodJob): Job;
 export function defineJob(job: unknown): Job {
   return job as Job;
 }

@@ -8,7 +8,8 @@ import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
 import { Hold } from './hold.ts';
 import { readInStep } from './in-step.ts';
 import { followingIntake, type Intake, type IntakeOptions, tableIntake } from './intake.ts';
-import { isTableJob, type Job, shardNames, type TableJob } from './job.ts';
+import { isPeriodJob, isTableJob, type Job, readsFrom, shardNames, type TableJob, upstreamOf } from './job.ts';
+import { openPeriods } from './period-intake.ts';
 import type { Request, Run, Setting, ShardResult } from './run.ts';
 import { Source } from './source.ts';
 import { describeSource } from './source-table.ts';
@@ -24,8 +25,11 @@ export function takeHold(
 ): Promise<Hold | null> {
   const { clock, zone, halt, onStep, stallTimeoutMs, openSource } = setting;
   const openTarget = () => setting.openTarget(job);
+  const options = { clock, zone, halt, onStep, stallTimeoutMs, dryRun, waitForLock, openTarget };
   const name = { job: job.name, shard };
-  return Hold.take({ name, clock, zone, halt, onStep, stallTimeoutMs, dryRun, waitForLock, openTarget, openSource });
+  if (!isPeriodJob(job)) return Hold.take({ ...options, name, openSource, openAside: openSource });
+  const openUpstream = () => setting.openDatabase(readsFrom(job, setting.jobs));
+  return Hold.take({ ...options, name, openSource: openUpstream, openAside: openTarget });
 }
 
 /** Compares the copy in Redis with the checkpoint before any work, and puts it right. */
@@ -58,12 +62,8 @@ export async function checkCopy(
 
 export async function openIntake(job: Job, options: IntakeOptions, setting: Setting): Promise<Intake> {
   const { hold, zone, log } = options;
-  if (!isTableJob(job)) {
-    const upstream = setting.jobs.find((candidate) => candidate.name === job.follows);
-    if (upstream === undefined)
-      throw new SetupError(`${job.name} follows ${job.follows}, and there is no such job`, 'tidemark list');
-    return followingIntake(job, shardNames(upstream), options);
-  }
+  if (isPeriodJob(job)) return openPeriods(job, options, setting);
+  if (!isTableJob(job)) return followingIntake(job, shardNames(upstreamOf(job, setting.jobs)), options);
   const session = await hold.source();
   await checkProvable(session, options.settleLagMs === undefined);
   const table = await describeSource(session, job, options.name.shard, log);
@@ -104,6 +104,7 @@ export function intakeOptions(
     rowLimit: windowRows,
     progress: (rows) => progress?.rows(name.shard, rows),
     finding: (finding) => result.findings.push(finding),
+    total: (what, fen) => result.totals.set(what, (result.totals.get(what) ?? 0n) + fen),
   };
 }
 

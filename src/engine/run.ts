@@ -1,4 +1,5 @@
 /** What a run is asked to do, what it works with, what it carries from step to step, and what it tells in the end. */
+import type { DatabaseName, SettingName, SettingValue } from '../platform/config.ts';
 import type { Log } from '../platform/log.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { ShardName } from './checkpoint.ts';
@@ -6,7 +7,7 @@ import type { CheckpointCopies } from './checkpoint-copy.ts';
 import type { Clock, Halt } from './clock.ts';
 import type { Hold, OnStep } from './hold.ts';
 import type { Intake } from './intake.ts';
-import type { Finding, Job, Target } from './job.ts';
+import type { Finding, Job, Target, Waiting } from './job.ts';
 import { type Counts, noCounts } from './journal.ts';
 import type { RunKind } from './runs.ts';
 import type { Exemptions } from './statements.ts';
@@ -28,6 +29,9 @@ export interface Request {
 export interface Setting {
   readonly openTarget: (job: Job) => Promise<Session>;
   readonly openSource: () => Promise<Session>;
+  /** A database that a job reads besides its target and is no source. */
+  readonly openDatabase: (name: DatabaseName) => Promise<Session>;
+  readonly settingOf: <Name extends SettingName>(name: Name) => SettingValue<Name>;
   readonly copies: CheckpointCopies;
   readonly jobs: readonly Job[];
   readonly clock: Clock;
@@ -59,6 +63,10 @@ export interface ShardResult extends Counts {
   lettersWaiting: number;
   error: unknown;
   readonly findings: Finding[];
+  /** What waits for a person, dead letters aside. */
+  waiting: Waiting | null;
+  /** Sums in fen that the job tells, by name. */
+  readonly totals: Map<string, bigint>;
 }
 
 /** What a run of several shards tells. */
@@ -98,6 +106,8 @@ export function emptyResult(shard: string): ShardResult {
     lettersWaiting: 0,
     error: null,
     findings: [],
+    waiting: null,
+    totals: new Map(),
   };
 }
 

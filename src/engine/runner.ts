@@ -22,7 +22,7 @@ import { countOpenLetters } from './dead-letters.ts';
 import { nameHolder } from './held-back.ts';
 import { type Hold, InterruptedError } from './hold.ts';
 import type { Take, Taken } from './intake.ts';
-import { isTableJob, type Job } from './job.ts';
+import { isPeriodJob, isTableJob, type Job } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
 import { announce, checkCopy, intakeOptions, openIntake, takeHold } from './opening.ts';
 import { emptyResult, holdBack, type Request, type Run, type Setting, type ShardResult, targetOf } from './run.ts';
@@ -70,7 +70,7 @@ async function workOn(
 ): Promise<void> {
   const { zone, clock } = setting;
   const log = setting.log.with({ runId, job: name.job, shard: name.shard });
-  const connecting = isTableJob(job) ? hold.source() : null; // meanwhile
+  const connecting = isTableJob(job) || isPeriodJob(job) ? hold.source() : null; // meanwhile
   connecting?.catch(() => undefined); // awaited below, where it counts as this run's failure
   await checkCopy(name, hold, setting, result, log);
   if (!request.dryRun)
@@ -84,6 +84,7 @@ async function workOn(
     await (request.kind === 'repair' ? repairLetters(run) : runWindows(run));
     await nameHolder(run);
     result.lettersWaiting = await countOpenLetters(hold.target, name);
+    result.waiting = (await intake.waiting?.(hold.target)) ?? null;
     if (setting.halt.soon.aborted) result.outcome = 'interrupted';
     else if (result.lettersWaiting > 0) result.outcome = 'dead-letters';
   } catch (error) {
@@ -138,7 +139,7 @@ async function applyNext(run: Run): Promise<boolean> {
     });
     if (taken === null || window.chosen === null) return false;
     addCounts(counts, taken.counts);
-    if (taken.resume === null) return finish(run, window.chosen, counts);
+    if (taken.resume === null) return finish(run, window.chosen, taken, counts);
     window.chosen = { ...window.chosen, resume: taken.resume };
     window.attempted = null;
   }
@@ -220,13 +221,13 @@ async function settle(run: Run, chosen: Chosen, taken: Taken, before: Counts, se
 }
 
 /** After the commit: told, copied to Redis. Answers whether there may be another window. */
-async function finish(run: Run, chosen: Chosen, counts: Counts): Promise<boolean> {
+async function finish(run: Run, chosen: Chosen, taken: Taken, counts: Counts): Promise<boolean> {
   const { result, setting, name, log, hold, request } = run;
   const { window } = chosen;
   addCounts(result, counts);
   if (counts.read > 0) result.outcome = 'done';
   if (!moves(chosen)) {
-    if (chosen.mode === 'closing') holdBack(result, run.watermark.heldBackBy ?? heldByRowsInFlight);
+    if (chosen.mode === 'closing') holdBack(result, taken.heldBackBy ?? run.watermark.heldBackBy ?? heldByRowsInFlight);
     return false;
   }
   if (window.end > window.start) {

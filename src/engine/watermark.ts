@@ -18,6 +18,7 @@
  * Not covered: rows stamped by an application's clock or SET timestamp, a version hidden under a later one of the same
  * transaction that is rolled back alone, engines other than InnoDB, several primaries.
  */
+import type { SettingName } from '../platform/config.ts';
 import { SetupError } from '../platform/errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
@@ -157,25 +158,30 @@ export async function upstreamWatermark(
  *
  * @throws SetupError naming the statement that mends it
  */
-export async function checkProvable(session: Session, withProof: boolean): Promise<void> {
+export async function checkProvable(
+  session: Session,
+  withProof: boolean,
+  setting: SettingName = 'SOURCE_DATABASE_URL',
+): Promise<void> {
+  const who = setting === 'SOURCE_DATABASE_URL' ? 'the source' : `the database of ${setting}`;
   const [flags] = await session.rows<{ readOnly: number | string }>('SELECT @@global.read_only readOnly');
   if (String(flags?.readOnly) !== '0' && flags?.readOnly !== 'OFF') {
     throw new SetupError(
-      'the source is read-only: rows arrive there late, in no order that a window could rely on',
-      'point SOURCE_DATABASE_URL at the primary',
+      `${who} is read-only: rows arrive there late, in no order that a window could rely on`,
+      `point ${setting} at the primary`,
     );
   }
   if (await isReplica(session)) {
     throw new SetupError(
-      'the source is a replica: rows arrive there late, in no order that a window could rely on',
-      'point SOURCE_DATABASE_URL at the primary',
+      `${who} is a replica: rows arrive there late, in no order that a window could rely on`,
+      `point ${setting} at the primary`,
     );
   }
   if (!withProof) return;
   const [galera] = await session.tuples(`SHOW GLOBAL VARIABLES LIKE 'wsrep_on'`);
   if (String(galera?.[1]).toUpperCase() === 'ON') {
     throw new SetupError(
-      'the source is a node of a cluster with several primaries: what runs on the others cannot be seen',
+      `${who} is a node of a cluster with several primaries: what runs on the others cannot be seen`,
       'set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof',
     );
   }
@@ -186,7 +192,7 @@ export async function checkProvable(session: Session, withProof: boolean): Promi
       .map((part) => `'${part}'`)
       .join('@');
     throw new SetupError(
-      `the source account ${account} lacks the PROCESS privilege: without it, the statements of others cannot be seen, and rows that commit late would be missed`,
+      `the ${setting === 'SOURCE_DATABASE_URL' ? 'source account' : `account of ${setting},`} ${account} lacks the PROCESS privilege: without it, the statements of others cannot be seen, and rows that commit late would be missed`,
       `GRANT PROCESS ON *.* TO ${account}; (or set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof)`,
     );
   }

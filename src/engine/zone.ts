@@ -10,6 +10,9 @@ import { DateTime, FixedOffsetZone, IANAZone, type Zone as LuxonZone } from 'lux
 /** Milliseconds since 1970-01-01T00:00:00Z. */
 export type Instant = number;
 
+/** The periods of the calendar that jobs may take whole. */
+export type Period = 'day' | 'month';
+
 const textFormat = 'yyyy-MM-dd HH:mm:ss';
 const dayMs = 86_400_000;
 const quarterMs = 900_000;
@@ -126,6 +129,32 @@ export class Zone {
    */
   hourText(instant: Instant): string {
     return `${this.text(instant).slice(0, 13)}:00:00`;
+  }
+
+  /** The name of the local period that contains an instant: `2026-11-20` for a day, `2026-11` for a month. */
+  periodName(unit: Period, instant: Instant): string {
+    return this.text(instant).slice(0, unit === 'day' ? 10 : 7);
+  }
+
+  /**
+   * The start of the local day or month that contains an instant. Days have 23 to 25 hours; where the clocks skip
+   * midnight, a day begins at the instant of the skip; where they repeat it, at the first of the two.
+   */
+  periodStart(unit: Period, instant: Instant): Instant {
+    const name = this.periodName(unit, instant);
+    return this.fromText(`${unit === 'day' ? name : `${name}-01`} 00:00:00`) ?? instant;
+  }
+
+  /** The start of the local day or month behind the one that contains an instant. */
+  nextPeriod(unit: Period, instant: Instant): Instant {
+    const [year, month, day] = this.text(instant).slice(0, 10).split('-').map(Number) as [number, number, number];
+    for (let ahead = 1; ; ahead++) {
+      const date = new Date(
+        Date.UTC(year, unit === 'month' ? month - 1 + ahead : month - 1, unit === 'day' ? day + ahead : 1),
+      );
+      const next = this.fromText(`${date.toISOString().slice(0, 10)} 00:00:00`);
+      if (next !== null && next > instant) return next; // a day that the zone left out begins with the one behind it
+    }
   }
 
   /**

@@ -13,7 +13,7 @@ import { IANAZone } from 'luxon';
 import * as v from 'valibot';
 import { SetupError } from './errors.ts';
 
-export type DatabaseName = 'source' | 'main';
+export type DatabaseName = 'source' | 'main' | 'ledger';
 
 interface Definition {
   readonly expects: string;
@@ -75,6 +75,12 @@ const definitions = {
     schema: databaseUrl,
   },
   MAIN_DATABASE_URL: { expects: expectsDatabase, example: `${databaseExample}mia`, secret: true, schema: databaseUrl },
+  LEDGER_DATABASE_URL: {
+    expects: expectsDatabase,
+    example: `${databaseExample}ledger`,
+    secret: true,
+    schema: databaseUrl,
+  },
   REDIS_URL: {
     expects: 'redis://host:port or rediss://host:port',
     example: 'redis://127.0.0.1:6379/0',
@@ -107,6 +113,27 @@ const definitions = {
     schema: duration(1000),
   },
   TIDEMARK_SETTLE_LAG: { expects: 'a duration of 1s or more', example: '10s', schema: duration(1000) },
+  TIDEMARK_SETTLE_TAX: {
+    expects: 'none or labour-cn: the tax that settle-month keeps back',
+    example: 'labour-cn',
+    fallback: 'none',
+    schema: v.picklist(['none', 'labour-cn']),
+  },
+  TIDEMARK_SETTLE_MINIMUM: {
+    expects: 'whole fen, 0 or more: the smallest sum that settle-month pays out',
+    example: '10000',
+    fallback: '0',
+    schema: v.pipe(
+      v.string(),
+      v.regex(/^\d{1,15}$/),
+      v.transform((text) => BigInt(text)),
+    ),
+  },
+  TIDEMARK_STATEMENTS: {
+    expects: "the folder of the counterparts' statement files",
+    example: '/var/lib/tidemark/statements',
+    schema: v.pipe(v.string(), v.nonEmpty()),
+  },
   TIDEMARK_EXEMPT_USERS: {
     expects: 'accounts of the source, with commas between, whose statements never write its tables',
     example: 'report,backup',
@@ -149,6 +176,8 @@ export type SettingName = keyof typeof definitions;
 const settingNames = Object.keys(definitions) as SettingName[];
 
 type Values = { [Name in SettingName]: v.InferOutput<(typeof definitions)[Name]['schema']> | undefined };
+/** What a setting holds; undefined where it is not set and has no default. */
+export type SettingValue<Name extends SettingName> = Values[Name];
 type Origin = 'environment' | '.env' | '.tidemark/local.env' | 'default' | 'unset';
 
 /** A setting as `tidemark config` shows it: secrets masked. */
@@ -294,4 +323,5 @@ export class Config {
 export const databaseSettings: Record<DatabaseName, SettingName> = {
   source: 'SOURCE_DATABASE_URL',
   main: 'MAIN_DATABASE_URL',
+  ledger: 'LEDGER_DATABASE_URL',
 };

@@ -14,7 +14,6 @@ interface Migration {
   readonly sql: string;
 }
 
-const duplicateColumn = 1060;
 const tableName = 'tidemark_migration';
 const lockWaitSeconds = 60;
 
@@ -53,7 +52,8 @@ export async function migrate(
     const done = await appliedNames(session);
     const pending = migrations.filter(({ name }) => !done.has(name));
     if (dryRun || pending.length === 0) return pending;
-    const config = { tableName, migrationSource: sourceOf(migrations) };
+    // Two lists may meet in one database, where the ledger lives in the main one: each finds names that it does not know.
+    const config = { tableName, migrationSource: sourceOf(migrations), disableMigrationsListValidation: true };
     await knex.migrate.list(config); // makes knex's tables, so that there is a lock to clear
     await knex.migrate.forceFreeMigrationsLock(config);
     await knex.migrate.latest(config);
@@ -73,6 +73,12 @@ async function appliedNames(session: Session): Promise<Set<string>> {
   return new Set((await session.tuples(`SELECT name FROM ${tableName}`)).map(([name]) => String(name)));
 }
 
+/** A column or a constraint that was added by a run which crashed before it could note it. */
+function isThereAlready(error: unknown): boolean {
+  const number = errorNumber(error);
+  return number === 1060 || number === 1826 || (number === 1005 && /errno: 121\b/.test((error as Error).message));
+}
+
 function sourceOf(migrations: readonly Migration[]): Knex.MigrationSource<Migration> {
   return {
     getMigrations: async () => [...migrations],
@@ -80,7 +86,7 @@ function sourceOf(migrations: readonly Migration[]): Knex.MigrationSource<Migrat
     getMigration: async ({ sql }) => ({
       up: async (knex) => {
         await knex.raw(sql).catch((error: unknown) => {
-          if (errorNumber(error) !== duplicateColumn) throw error; // added by a run that crashed before it could note it
+          if (!isThereAlready(error)) throw error;
         });
       },
       down: async () => undefined,

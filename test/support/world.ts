@@ -133,6 +133,8 @@ export class World {
       progress: null,
       openTarget: (job) => databases.open(job.target),
       openSource: () => databases.open('source'),
+      openDatabase: (name) => databases.open(name),
+      settingOf: (name) => this.config.get(name),
       windowRows: this.config.need('TIDEMARK_WINDOW_ROWS') as number,
       stallTimeoutMs: this.config.need('TIDEMARK_STALL_TIMEOUT') as number,
       settleLagMs: this.config.get('TIDEMARK_SETTLE_LAG') as number | undefined,
