@@ -36,6 +36,8 @@ export interface WorldOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Whether tidemark's and the copied tables are there already; default true. */
   readonly migrated?: boolean;
+  /** Whether there is a ledger database, with its tables; default false, as most tests do without. */
+  readonly ledger?: boolean;
 }
 
 /** What runs of the commission jobs write in the target; emptied, it is as if none had ever been. */
@@ -65,11 +67,13 @@ export class World {
   readonly redis: Redis;
   readonly zone: Zone;
   readonly config: Config;
+  readonly #ledger: Session | null;
   readonly #folder: string;
   readonly #drop: () => Promise<void>;
 
   private constructor(
     parts: Pick<World, 'settings' | 'source' | 'main' | 'redis' | 'config'> & {
+      ledger: Session | null;
       folder: string;
       drop: () => Promise<void>;
     },
@@ -80,15 +84,28 @@ export class World {
     this.redis = parts.redis;
     this.config = parts.config;
     this.zone = new Zone(parts.config.need('TIDEMARK_TIMEZONE') as string);
+    this.#ledger = parts.ledger;
     this.#folder = parts.folder;
     this.#drop = parts.drop;
   }
 
+  /** The ledger database, of a world that was made with one. */
+  get ledger(): Session {
+    if (this.#ledger === null) throw new Error('this world has no ledger: World.create(…, { ledger: true })');
+    return this.#ledger;
+  }
+
   static async create(addresses: ServerAddresses, options: WorldOptions = {}): Promise<World> {
-    const [plus, mia] = await Promise.all([newDatabase(addresses, 'plus'), newDatabase(addresses, 'mia')]);
+    const withLedger = options.ledger === true;
+    const [plus, mia, money] = await Promise.all([
+      newDatabase(addresses, 'plus'),
+      newDatabase(addresses, 'mia'),
+      withLedger ? newDatabase(addresses, 'ledger') : null,
+    ]);
     const settings = {
       SOURCE_DATABASE_URL: plus.url,
       MAIN_DATABASE_URL: mia.url,
+      ...(money === null ? {} : { LEDGER_DATABASE_URL: money.url }),
       REDIS_URL: redisUrl(addresses),
       TIDEMARK_REDIS_PREFIX: `${randomBytes(5).toString('hex')}:`,
       ...options.settings,
@@ -96,15 +113,16 @@ export class World {
     const folder = await mkdtemp(join(tmpdir(), 'tidemark-world-'));
     const config = Config.read({ environment: settings, workingFolder: folder });
     const open = (url: string, label: string) => Session.open({ url, label, setting: label, stallTimeoutMs: 600_000 });
-    const [source, main, redis] = await Promise.all([
+    const [source, main, ledger, redis] = await Promise.all([
       open(plus.url, 'source'),
       open(mia.url, 'main'),
+      money === null ? null : open(money.url, 'ledger'),
       Promise.resolve(new Redis(settings.REDIS_URL).on('error', () => undefined)),
     ]);
     const drop = async () => {
-      await Promise.all([plus.drop(), mia.drop()]);
+      await Promise.all([plus.drop(), mia.drop(), money?.drop()]);
     };
-    const world = new World({ settings, source, main, redis, config, folder, drop });
+    const world = new World({ settings, source, main, ledger, redis, config, folder, drop });
     await createPlatformTables(source);
     if (options.migrated !== false) await world.#migrate();
     return world;
@@ -112,6 +130,7 @@ export class World {
 
   async #migrate(): Promise<void> {
     for (const { sql } of migrations.main) await this.main.write(sql);
+    if (this.#ledger !== null) for (const { sql } of migrations.ledger) await this.#ledger.write(sql);
     for (const [table, as] of [
       ['user_extension', 'user_extension'],
       ['plus_commission_log_0', 'plus_commission_log'],
@@ -241,7 +260,7 @@ export class World {
 
   async destroy(): Promise<void> {
     this.redis.disconnect();
-    await Promise.all([this.source.close(), this.main.close()]);
+    await Promise.all([this.source.close(), this.main.close(), this.#ledger?.close()]);
     await this.#drop();
     await rm(this.#folder, { recursive: true, force: true });
   }
