@@ -64,7 +64,7 @@ export async function inEachTarget<Result>(
 }
 
 /** The databases of these jobs that have an address; the main one always counts. */
-export function targetsOf({ config }: Surroundings, jobs: readonly Job[], isNamed: boolean): Job['target'][] {
+function targetsOf({ config }: Surroundings, jobs: readonly Job[], isNamed: boolean): Job['target'][] {
   return [...new Set(jobs.map((job) => job.target))].filter((target) => {
     if (isNamed || target === 'main' || config.get(databaseSettings[target]) !== undefined) return true;
     const names = jobs.filter((job) => job.target === target).map(({ name }) => name);
