@@ -66,6 +66,12 @@ export async function printTable(head: readonly string[], rows: readonly (readon
   );
 }
 
+/** Fen as yuan, for people: `-1,234.05`. */
+export function yuan(fen: bigint): string {
+  const digits = String(fen < 0n ? -fen : fen).padStart(3, '0');
+  return `${fen < 0n ? '-' : ''}${grouped(BigInt(digits.slice(0, -2)))}.${digits.slice(-2)}`;
+}
+
 /** `1234567` as `1,234,567`. */
 export function grouped(number: number | bigint): string {
   return number.toLocaleString('en-US');

@@ -17,6 +17,9 @@ export interface Account {
   readonly changedAt: string;
 }
 
+/** Text of a TIMESTAMP, in our sessions UTC. */
+export const dateOf = (text: string): Date => new Date(`${text.replace(' ', 'T')}Z`);
+
 /** The most that an account can hold, in fen: a BIGINT. */
 export const balanceMax = 2n ** 63n - 1n;
 

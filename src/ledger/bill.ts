@@ -1,6 +1,7 @@
 /** Bills (流水): every operation leaves one, written before the account changes and never edited after its end. */
 import type { Cell, Reader, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
+import { dateOf } from './account.ts';
 
 /** What a caller asks for with a bill id of its own; each id begins one of these. */
 export type OriginChannel = 'recharge' | 'charge' | 'hold' | 'correction' | 'settlement';
@@ -55,10 +56,10 @@ export interface Bill extends BillContent {
   readonly info: string | null;
   readonly operator: string | null;
   readonly clientAddress: string | null;
-  /** UTC text of the server, as the next two. */
-  readonly expiresAt: string | null;
-  readonly createdAt: string;
-  readonly doneAt: string | null;
+  /** UTC, as the next two. */
+  readonly expiresAt: Date | null;
+  readonly createdAt: Date;
+  readonly doneAt: Date | null;
 }
 
 const columns = `id, bill_id, channel, account_id, amount, held_change, caller, provider, order_id, fee, result, code, sequence,
@@ -152,6 +153,7 @@ function itemsOf(json: string): PricedItem[] {
 function toBill(row: readonly Cell[]): Bill {
   const text = (index: number) => (row[index] === null || row[index] === undefined ? null : String(row[index]));
   const number = (index: number) => (text(index) === null ? null : BigInt(text(index) as string));
+  const date = (index: number) => (text(index) === null ? null : dateOf(text(index) as string));
   const prices = text(16);
   return {
     id: number(0) as bigint,
@@ -174,8 +176,8 @@ function toBill(row: readonly Cell[]): Bill {
     info: text(17),
     operator: text(18),
     clientAddress: text(19),
-    expiresAt: text(20),
-    createdAt: text(21) as string,
-    doneAt: text(22),
+    expiresAt: date(20),
+    createdAt: date(21) as Date,
+    doneAt: date(22),
   };
 }

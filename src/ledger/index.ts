@@ -7,3 +7,4 @@ export { type Balance, Ledger, type LedgerOptions } from './ledger.ts';
 export type { Items, Price } from './prices.ts';
 export type { Charge, Confirm, Correction, HoldRequest, Named, Noted, Recharge } from './request.ts';
 export type { Resolution } from './resolving.ts';
+export type { AccountEvent, AccountView, OpenHold } from './view.ts';

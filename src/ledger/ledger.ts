@@ -43,6 +43,7 @@ import {
 } from './request.ts';
 import { findUnprocessed, type Resolution, resolveBill } from './resolving.ts';
 import { Sessions } from './sessions.ts';
+import { type AccountView, viewAccount } from './view.ts';
 
 export interface LedgerOptions {
   /** `mysql://user:password@host:port/database`, as in LEDGER_DATABASE_URL. */
@@ -243,6 +244,11 @@ export class Ledger {
       await this.#sessions.run((session) => writePrice(session, full));
       return { code: 0, ...full };
     });
+  }
+
+  /** An account with its open holds, and what was done to it without a bill; null when there is none. @throws when it cannot be read */
+  view(accountId: bigint): Promise<AccountView | null> {
+    return this.#sessions.run((session) => viewAccount(session, accountId));
   }
 
   /** Bills of an account, the latest first; `before` is the `id` of the last one seen. @throws when they cannot be read */

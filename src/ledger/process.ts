@@ -85,7 +85,7 @@ async function keepHold(session: Session, { channel, billId, accountId, heldChan
       String(billId),
       String(accountId),
       String(heldChange),
-      expiresAt,
+      expiresAt === null ? null : expiresAt.toISOString().slice(0, 19).replace('T', ' '),
     ]);
   if (channel === 'confirm' || channel === 'cancel')
     await session.write('DELETE FROM open_hold WHERE bill_id = ?', [String(billId)]);
