@@ -1,6 +1,7 @@
 /**
  * Bundles src/ and jobs/ into dist/: main.cjs, in which a module runs only when a command asks for it, and main.cache,
- * the compiled form of what most runs need. Cron pays for the start-up every minute, and compiling is most of it.
+ * the compiled form of what most runs need. Cron pays for the start-up every minute, and compiling is most of it. Beside
+ * them ledger.js, what other programs import, with its types; it shares their packages.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { build } from 'esbuild';
 const rehearsal = {
   SOURCE_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/none',
   MAIN_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/none',
+  LEDGER_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/none',
   REDIS_URL: 'redis://127.0.0.1:1',
 };
 
@@ -43,6 +45,23 @@ await build({
   ],
   logLevel: 'warning',
 });
+await build({
+  entryPoints: { ledger: 'src/ledger/index.ts' },
+  outdir: made,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  packages: 'external',
+  logLevel: 'warning',
+});
+execFileSync(
+  process.execPath,
+  ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json', '--outDir', join(made, 'types')],
+  {
+    stdio: 'inherit',
+  },
+);
 copyFileSync('tools/start.cjs', join(made, 'start.cjs'));
 writeFileSync(join(made, 'node-path'), process.execPath);
 execFileSync(process.execPath, ['tools/rehearse.cjs', made], {
