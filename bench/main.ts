@@ -7,11 +7,12 @@ import { parseArgs } from 'node:util';
 import { print, printJson, printTable } from '../src/cli/output.ts';
 import { exitCodes } from '../src/platform/errors.ts';
 import type { Benchmark, Report } from './benchmark.ts';
+import { ledger } from './ledger.ts';
 import { StoppedError } from './site.ts';
 import { startup } from './startup.ts';
 import { sync } from './sync.ts';
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { sync, startup };
+const benchmarks: Readonly<Record<string, Benchmark>> = { sync, startup, ledger };
 const names = Object.keys(benchmarks);
 
 const usage = `npm run bench [-- [name...] [--rows n] [--rounds n] [--pairs n] [--json]]

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { fillSource } from '../src/demo/sample-data.ts';
 import { startTestServers } from '../test/support/servers.ts';
-import { World } from '../test/support/world.ts';
+import { World, type WorldOptions } from '../test/support/world.ts';
 
 export interface Site {
   readonly world: World;
@@ -37,7 +37,10 @@ export class StoppedError extends Error {
 const root = fileURLToPath(new URL('..', import.meta.url));
 export const tidemark = fileURLToPath(new URL('../bin/tidemark', import.meta.url));
 
-export async function withSite<Result>(work: (site: Site) => Promise<Result>): Promise<Result> {
+export async function withSite<Result>(
+  work: (site: Site) => Promise<Result>,
+  options: WorldOptions = {},
+): Promise<Result> {
   const servers = await startTestServers();
   const stop = new AbortController();
   const stopped = new Promise<never>((_, reject) => {
@@ -53,7 +56,7 @@ export async function withSite<Result>(work: (site: Site) => Promise<Result>): P
   });
   let world: World | undefined;
   try {
-    world = await Promise.race([World.create(servers.addresses), stopped]);
+    world = await Promise.race([World.create(servers.addresses, options), stopped]);
     return await Promise.race([work(openSite(world, servers.folder, stop.signal)), stopped]);
   } finally {
     // After Ctrl-C a statement may still be running, and holds up the dropping of its database.

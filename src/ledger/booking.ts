@@ -21,7 +21,7 @@ import {
   readOrigin,
 } from './bill.ts';
 import type { BillNumbers } from './numbers.ts';
-import { closeBill, processBill } from './process.ts';
+import { closeBill, type Ended, processBill } from './process.ts';
 import { checkNamed, type Named, notesOf, type Wanted } from './request.ts';
 import { LockedError, type Sessions } from './sessions.ts';
 
@@ -150,7 +150,7 @@ async function giveUp(session: Session, key: BillContent): Promise<Bill> {
   return (await readBill(session, key)) as Bill;
 }
 
-function answerOf({ billId, amount, result, code, balanceAfter, heldAfter }: Bill): Answer<Booked> {
+function answerOf({ billId, amount, result, code, balanceAfter, heldAfter }: Ended): Answer<Booked> {
   if (result === 'failed') return refusedAs(code as number);
   return { code: 0, billId, amount, balance: balanceAfter as bigint, held: heldAfter as bigint };
 }

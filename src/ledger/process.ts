@@ -11,22 +11,26 @@ import { type Account, available, balanceMax, readAccount } from './account.ts';
 import { codes, type RefusalCode } from './answer.ts';
 import { type Bill, findBills, insertBill, readBill, readOrigin } from './bill.ts';
 
+/** How a bill ended. */
+export type Ended = Pick<Bill, 'billId' | 'amount' | 'result' | 'code' | 'balanceAfter' | 'heldAfter'>;
+
 /**
  * Processes a bill inside the caller's transaction; one that has its end already is only read.
- *
- * @returns the bill as it is now
  */
 export async function processBill(
   session: Session,
   key: Pick<Bill, 'billId' | 'channel' | 'accountId'>,
-): Promise<Bill> {
+): Promise<Ended> {
   const account = await expireHolds(session, await lockAccount(session, key.accountId));
   const bill = (await readBill(session, key, true)) as Bill;
   if (bill.result !== 'unprocessed') return bill;
   const refusal = await refusalOf(session, account, bill);
-  if (refusal === null) await succeed(session, account, bill);
-  else await closeBill(session, bill, refusal);
-  return (await readBill(session, key)) as Bill;
+  if (refusal === null) {
+    const { balance, held } = await succeed(session, account, bill);
+    return { ...bill, result: 'success', balanceAfter: balance, heldAfter: held };
+  }
+  await closeBill(session, bill, refusal);
+  return { ...bill, result: 'failed', code: refusal };
 }
 
 /** Takes the account for the rest of the transaction. */
