@@ -9,6 +9,9 @@ export type OriginChannel = 'recharge' | 'charge' | 'hold' | 'correction' | 'set
 export type FollowingChannel = 'rollback' | 'confirm' | 'cancel';
 export type Channel = OriginChannel | FollowingChannel;
 
+export const isFollowing = ({ channel }: { readonly channel: Channel }): boolean =>
+  channel === 'rollback' || channel === 'confirm' || channel === 'cancel';
+
 /** A thing that was charged for, with its unit price of the moment. */
 export interface PricedItem {
   readonly name: string;

@@ -14,6 +14,7 @@ import {
   type BillNotes,
   type FollowingChannel,
   insertBill,
+  isFollowing,
   isSameContent,
   type OriginChannel,
   type PricedItem,
@@ -114,7 +115,7 @@ export class Booking {
         return answerOf(await this.#sessions.transaction((session) => processBill(session, bill)));
       } catch (error) {
         if (!(error instanceof LockedError)) throw error;
-        if (['rollback', 'confirm', 'cancel'].includes(bill.channel))
+        if (isFollowing(bill))
           return { code: codes.busy, reason: `account ${bill.accountId} is locked by others: ask again` };
         return answerOf(await this.#sessions.run((session) => giveUp(session, bill)));
       }

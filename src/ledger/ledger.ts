@@ -184,7 +184,7 @@ export class Ledger {
     });
   }
 
-  /** Takes what is held, or a part of it; the rest is released. */
+  /** Takes what is held, or a part of it; the rest is released. A hold that has not taken effect never will: 1. */
   confirm(request: Confirm): Promise<Answer<Booked>> {
     const mistake = (request.amount === undefined ? null : checkAmount(request.amount)) ?? checkProvided(request);
     return this.#booking.follow('confirm', request, mistake, (origin) => {
@@ -196,7 +196,7 @@ export class Ledger {
     });
   }
 
-  /** Releases what is held. */
+  /** Releases what is held. A hold that has not taken effect never will: 1. */
   cancel(request: Named): Promise<Answer<Booked>> {
     return this.#booking.follow('cancel', request, null, (origin) =>
       origin.channel === 'hold' ? { amount: 0n, heldChange: -origin.heldChange, ...notProvided } : noHold(origin),

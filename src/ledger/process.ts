@@ -9,7 +9,7 @@
 import type { Session } from '../platform/mysql.ts';
 import { type Account, available, balanceMax, readAccount } from './account.ts';
 import { codes, type RefusalCode } from './answer.ts';
-import { type Bill, findBills, insertBill, readBill, readOrigin } from './bill.ts';
+import { type Bill, findBills, insertBill, isFollowing, readBill, readOrigin } from './bill.ts';
 
 /** How a bill ended. */
 export type Ended = Pick<Bill, 'billId' | 'amount' | 'result' | 'code' | 'balanceAfter' | 'heldAfter'>;
@@ -42,7 +42,7 @@ export async function lockAccount(session: Session, accountId: bigint): Promise<
 async function refusalOf(session: Session, account: Account, bill: Bill): Promise<RefusalCode | null> {
   const { channel, amount, heldChange } = bill;
   const undoes = channel === 'cancel' || (channel === 'rollback' && amount > 0n) || channel === 'correction';
-  if (channel === 'rollback' && !(await stands(session, bill))) return codes.noData;
+  if (isFollowing(bill) && !(await stands(session, bill))) return codes.noData;
   if (channel === 'confirm' || channel === 'cancel') {
     const [hold] = await session.tuples('SELECT 1 FROM open_hold WHERE bill_id = ?', [String(bill.billId)]);
     if (hold === undefined) return codes.noData;
@@ -52,7 +52,7 @@ async function refusalOf(session: Session, account: Account, bill: Bill): Promis
   return account.balance + amount > balanceMax ? codes.badArgument : null;
 }
 
-/** Whether what a rollback takes back has happened. What has not by now never will: its bill is closed. */
+/** Whether what a bill follows from has happened. What has not by now never will: its bill is closed. */
 async function stands(session: Session, { billId }: Bill): Promise<boolean> {
   const origin = (await readOrigin(session, billId, true)) as Bill;
   if (origin.result === 'unprocessed') await closeBill(session, origin, codes.locked);

@@ -2,7 +2,7 @@
 import type { Session } from '../platform/mysql.ts';
 import { noteEvent, type Who } from './account.ts';
 import { codes } from './answer.ts';
-import { type Bill, findBills, readBill } from './bill.ts';
+import { type Bill, findBills, isFollowing, readBill } from './bill.ts';
 import { closeBill, lockAccount, processBill } from './process.ts';
 
 export interface Resolution extends Who {
@@ -11,9 +11,6 @@ export interface Resolution extends Who {
   readonly apply?: boolean;
   readonly reason?: string;
 }
-
-const isFollowing = ({ channel }: Pick<Bill, 'channel'>): boolean =>
-  channel === 'rollback' || channel === 'confirm' || channel === 'cancel';
 
 /** Bills of an id that are unprocessed; of any, when null: the oldest first, up to a limit. */
 export function findUnprocessed(

@@ -1,0 +1,58 @@
+/** What a call that was broken off has left behind, and what its caller may do about it other than to ask again. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { Ledger } from '../../src/ledger/index.ts';
+import { LedgerWorld } from '../support/ledger-world.ts';
+
+let world: LedgerWorld;
+let ledger: Ledger;
+let accounts = 0n;
+beforeAll(async () => {
+  world = await LedgerWorld.create(inject('servers'));
+  ledger = await world.connect();
+});
+afterAll(async () => {
+  expect(await world.flaws()).toEqual({});
+  await world.destroy();
+});
+
+async function account(fen: bigint): Promise<bigint> {
+  const accountId = ++accounts;
+  await ledger.openAccount(accountId);
+  await ledger.recharge({ billId: await ledger.nextBillId(), accountId, amount: fen });
+  return accountId;
+}
+
+describe('a hold whose bill was written, and no more', () => {
+  const hold = { amount: 60n, expiresInSeconds: 1 };
+
+  async function leaveHold(accountId: bigint): Promise<bigint> {
+    const billId = await ledger.nextBillId();
+    await world.session.write(
+      `INSERT INTO bill (bill_id, channel, account_id, amount, held_change, caller, expires_at)
+       VALUES (${billId}, 'hold', ${accountId}, 0, ${hold.amount}, '', NOW() + INTERVAL 1 SECOND)`,
+    );
+    return billId;
+  }
+
+  test.each(['cancel', 'confirm'] as const)('never takes effect once its caller has gone on to %s it', async (end) => {
+    const accountId = await account(100n);
+    const billId = await leaveHold(accountId);
+    expect(await ledger[end]({ billId, accountId })).toMatchObject({ code: 1 });
+    expect(await ledger.hold({ billId, accountId, ...hold })).toMatchObject({ code: 5 });
+    expect(await ledger[end]({ billId, accountId })).toMatchObject({ code: 1 });
+    expect(await ledger.unprocessed()).toEqual([]);
+  });
+
+  test('leaves the account usable, also when its time is over', async () => {
+    const accountId = await account(100n);
+    const billId = await leaveHold(accountId);
+    await ledger.cancel({ billId, accountId });
+    await ledger.hold({ billId, accountId, ...hold });
+    await sleep(1500);
+    expect(await ledger.charge({ billId: await ledger.nextBillId(), accountId, amount: 100n })).toMatchObject({
+      code: 0,
+      balance: 0n,
+    });
+  });
+});
