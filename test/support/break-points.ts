@@ -102,6 +102,7 @@ export async function runOn(
     clock: { now: () => now, sleep: async () => undefined },
     openTarget: async (one) => spoil(await wires.opening('target', () => setting.openTarget(one))),
     openSource: () => wires.opening('source', () => setting.openSource()),
+    openDatabase: (name) => wires.opening('upstream', () => setting.openDatabase(name)),
     windowRows: scene.windowRows,
     stallTimeoutMs: anHourMs,
     halt: { soon: new AbortController().signal, now: new AbortController().signal },
@@ -137,7 +138,8 @@ export class BreakPoints {
 
   /** Runs undisturbed, from the world as it is, and leaves the world as it was. */
   static async of(world: World, scene: Scene): Promise<BreakPoints> {
-    const state = await FinalState.remember(world, scene);
+    const { target } = jobs.find(({ name }) => name === scene.job) as Job;
+    const state = await FinalState.remember(world, world[target], scene);
     const wires = wiresOf(world, scene.clock);
     const result = await runOn(world, wires, scene, firstRun);
     if (result.error !== null) throw result.error;

@@ -10,6 +10,8 @@ export interface CrashScene extends Omit<Scene, 'journalCounts' | 'clock' | 'win
   readonly clock?: string;
   readonly windowRows?: number;
   readonly journalCounts?: string;
+  /** The world has a ledger. */
+  readonly ledger?: true;
   /** Makes the world in which the run begins. */
   readonly prepare: (world: World) => Promise<void>;
   /** Transactions that an undisturbed run commits. */
@@ -38,7 +40,9 @@ export const row = (
   ...more,
 });
 
-export const usual = (scene: Omit<CrashScene, 'name' | 'prepare' | 'commits' | 'pointsMin' | 'leaves'>): Scene => ({
+export const usual = (
+  scene: Omit<CrashScene, 'name' | 'ledger' | 'prepare' | 'commits' | 'pointsMin' | 'leaves'>,
+): Scene => ({
   clock: usualClock,
   windowRows: 100,
   journalCounts: exactCounts,
@@ -93,7 +97,7 @@ export function describeScenes(scenes: readonly CrashScene[]): void {
     let world: World;
     let run: BreakPoints;
     beforeAll(async () => {
-      world = await World.create(servers().addresses);
+      world = await World.create(servers().addresses, scene.ledger === true ? { ledger: true } : {});
       await scene.prepare(world);
       run = await BreakPoints.of(world, usual(scene));
     });

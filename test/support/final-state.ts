@@ -2,6 +2,7 @@
  * Everything that runs can leave behind: all tables of the target, and the keys in Redis. Remembered, put back, and
  * told in a form that two runs can be compared by, each in one round trip.
  */
+import type { Session } from '../../src/platform/mysql.ts';
 import type { World } from './world.ts';
 
 /** What differs from run to run without meaning: numbers that count on, and who wrote a row. */
@@ -17,40 +18,43 @@ export interface StateOptions {
 
 export class FinalState {
   readonly #world: World;
+  /** The database of the job's effects. */
+  readonly #target: Session;
   #keys: readonly string[] = [];
 
-  private constructor(world: World) {
+  private constructor(world: World, target: Session) {
     this.#world = world;
+    this.#target = target;
   }
 
   /** Remembers how things are now; `restore` brings them back to it. */
-  static async remember(world: World, options: StateOptions): Promise<FinalState> {
-    const state = new FinalState(world);
-    const tables = await tablesOf(world);
+  static async remember(world: World, target: Session, options: StateOptions): Promise<FinalState> {
+    const state = new FinalState(world, target);
+    const tables = await tablesOf(target);
     const restored: string[] = [];
     for (const { name, columns } of tables) {
       const copied = columns.filter(({ generated }) => !generated).map((column) => column.name);
-      await world.main.write(`CREATE OR REPLACE TABLE ${remembered}${name} AS SELECT ${copied} FROM ${name}`);
+      await target.write(`CREATE OR REPLACE TABLE ${remembered}${name} AS SELECT ${copied} FROM ${name}`);
       restored.push(`DELETE FROM ${name};`, `INSERT INTO ${name} (${copied}) SELECT * FROM ${remembered}${name};`);
     }
-    await world.main.write(
-      `CREATE OR REPLACE PROCEDURE restore() BEGIN START TRANSACTION; ${restored.join(' ')} COMMIT; END`,
+    await target.write(
+      `CREATE OR REPLACE PROCEDURE restore() BEGIN SET foreign_key_checks = 0; START TRANSACTION; ${restored.join(' ')} COMMIT; SET foreign_key_checks = 1; END`,
     );
-    await world.main.write(`CREATE OR REPLACE VIEW state_now AS ${selections(tables, options).join(' UNION ALL ')}`);
+    await target.write(`CREATE OR REPLACE VIEW state_now AS ${selections(tables, options).join(' UNION ALL ')}`);
     state.#keys = await state.#redisKeys();
     return state;
   }
 
   async restore(): Promise<void> {
-    const { redis, main } = this.#world;
+    const { redis } = this.#world;
     const keep = this.#keys.length === 0 ? '' : `redis.call('MSET', unpack(ARGV, 2))`;
     const script = `for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end ${keep}`;
-    await Promise.all([main.write('CALL restore()'), redis.eval(script, 0, this.#pattern, ...this.#keys)]);
+    await Promise.all([this.#target.write('CALL restore()'), redis.eval(script, 0, this.#pattern, ...this.#keys)]);
   }
 
   /** A line for each row and key, in order; runs themselves not among them. */
   async look(): Promise<{ lines: string[]; runs: string[] }> {
-    const [rows, keys] = await Promise.all([this.#world.main.tuples('SELECT * FROM state_now'), this.#redisKeys()]);
+    const [rows, keys] = await Promise.all([this.#target.tuples('SELECT * FROM state_now'), this.#redisKeys()]);
     const all = rows.map(([table, text]) => `${table}: ${text}`).sort();
     const lines = all.filter((line) => !line.startsWith('tidemark_run: '));
     for (let index = 0; index < keys.length; index += 2) lines.push(`redis: ${keys[index]} = ${keys[index + 1]}`);
@@ -74,8 +78,8 @@ interface TargetTable {
   readonly columns: readonly { readonly name: string; readonly generated: boolean }[];
 }
 
-async function tablesOf(world: World): Promise<TargetTable[]> {
-  const rows = await world.main.tuples(
+async function tablesOf(target: Session): Promise<TargetTable[]> {
+  const rows = await target.tuples(
     `SELECT c.TABLE_NAME, c.COLUMN_NAME, IFNULL(c.GENERATION_EXPRESSION, '') <> ''
        FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME)
       WHERE c.TABLE_SCHEMA = DATABASE() AND t.TABLE_TYPE = 'BASE TABLE' AND LEFT(c.TABLE_NAME, 7) <> '${remembered}'

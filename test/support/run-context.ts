@@ -8,8 +8,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import net from 'node:net';
 import timers from 'node:timers';
 
-/** What a connection of a run is for; the source has two at times, told apart by their number. */
-export type End = 'target' | 'source' | 'redis';
+/** What a connection of a run is for; source and target have two at times, told apart by their number. */
+export type End = 'target' | 'source' | 'upstream' | 'redis';
 
 /** A time limit that a run has set: it strikes when its owner says that so much time has passed. */
 export class Limit {
