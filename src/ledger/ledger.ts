@@ -54,6 +54,8 @@ export interface LedgerOptions {
   readonly connections?: number;
   /** How long a call may wait for a locked account or a lost server. Default 10,000. */
   readonly patienceMs?: number;
+  /** How long a process that has stopped may keep what it has locked. Default 60,000. */
+  readonly stallTimeoutMs?: number;
 }
 
 export interface Balance {
@@ -85,10 +87,11 @@ export class Ledger {
    *
    * @throws UnavailableError when the server does not answer; SetupError when it refuses us or lacks the tables
    */
-  static async connect({ url, caller = '', connections = 8, patienceMs = 10_000 }: LedgerOptions): Promise<Ledger> {
+  static async connect(options: LedgerOptions): Promise<Ledger> {
+    const { url, caller = '', connections = 8, patienceMs = 10_000, stallTimeoutMs = 60_000 } = options;
     const mistake = checkText('caller', caller, 64);
     if (mistake !== null) throw new SetupError(mistake.reason);
-    const sessions = new Sessions({ url, connections, patienceMs });
+    const sessions = new Sessions({ url, connections, patienceMs, stallTimeoutMs });
     try {
       await sessions.run((session) => session.tuples('SELECT 1 FROM bill JOIN open_hold USING (bill_id) LIMIT 1'));
     } catch (error) {

@@ -16,12 +16,15 @@ export interface SessionsOptions {
   readonly connections: number;
   /** How long work may be tried again before it is given up. */
   readonly patienceMs: number;
+  /** After so long without a word the server drops a connection, and what it has locked. */
+  readonly stallTimeoutMs: number;
 }
 
 /** Others kept a lock for longer than the patience. */
 export class LockedError extends Error {}
 
-const stallTimeoutMs = 60_000;
+/** By then the server has given up a lock by itself. */
+const graceMs = 3000;
 const firstPauseMs = 5;
 const longestPauseMs = 500;
 
@@ -69,6 +72,8 @@ export class Sessions {
 
   async #once<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
     const session = await this.#take();
+    // From a connection that has fallen silent an answer would be waited for without end.
+    const timer = setTimeout(() => session.destroy(), this.#options.patienceMs + graceMs);
     try {
       const result = await work(session);
       this.#idle.push(session);
@@ -76,6 +81,8 @@ export class Sessions {
     } catch (error) {
       await this.#giveBack(session);
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -83,7 +90,7 @@ export class Sessions {
     for (let session = this.#idle.pop(); session !== undefined; session = this.#idle.pop()) {
       if (!session.lost) return session; // the server drops one that was idle for long
     }
-    const { url, patienceMs } = this.#options;
+    const { url, patienceMs, stallTimeoutMs } = this.#options;
     const session = await Session.open({ url, label: 'ledger', setting: 'LEDGER_DATABASE_URL', stallTimeoutMs });
     const seconds = Math.max(1, Math.ceil(patienceMs / 1000));
     await session.write(`SET SESSION innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}`);
