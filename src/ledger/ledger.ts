@@ -158,12 +158,17 @@ export class Ledger {
     if (mistake !== null || request.items === undefined)
       return this.#booking.begin('charge', request, mistake, take(request.amount ?? 0n));
     return answered(codes.readError, async () => {
-      const priced = await this.#sessions.run((session) => pricesOf(session, request));
-      if ('code' in priced) return priced;
-      const sum = sumOf(priced);
-      if (request.amount !== undefined && request.amount !== sum)
-        return refuse(codes.badArgument, `amount is ${request.amount}, and the items come to ${sum}`);
-      return this.#booking.begin('charge', request, checkAmount(sum), take(sum), priced);
+      const charge = async () => {
+        const priced = await this.#sessions.run((session) => pricesOf(session, request));
+        if ('code' in priced) return priced;
+        const sum = sumOf(priced);
+        if (request.amount !== undefined && request.amount !== sum)
+          return refuse(codes.badArgument, `amount is ${request.amount}, and the items come to ${sum}`);
+        return this.#booking.begin('charge', request, checkAmount(sum), take(sum), priced);
+      };
+      const answer = await charge();
+      // The same call, asked before and still on its way, may have come in meanwhile, with the prices of its moment.
+      return answer.code === codes.badArgument ? charge() : answer;
     });
   }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Ledger } from '../../src/ledger/index.ts';
 import { LedgerWorld } from '../support/ledger-world.ts';
+import { stopping } from '../support/stops.ts';
 
 let world: LedgerWorld;
 let ledger: Ledger;
@@ -54,5 +55,24 @@ describe('a hold whose bill was written, and no more', () => {
       code: 0,
       balance: 0n,
     });
+  });
+});
+
+describe('a charge by the price list that is on its way when its caller asks again', () => {
+  test('answers the same both times, though the price has changed in between', async () => {
+    const accountId = await account(1000n);
+    await ledger.setPrice({ name: 'server', price: 100n });
+    const charge = { billId: await ledger.nextBillId(), accountId, items: { server: 3n } };
+    const [first, again] = [stopping('ahead', /INTO bill \(/), stopping('ahead', /INTO bill \(/)];
+    const [late, now] = [await first.with(() => world.connect()), await again.with(() => world.connect())];
+    const answered = late.charge(charge);
+    await first.stopped;
+    await ledger.setPrice({ name: 'server', price: 120n });
+    const answeredNow = now.charge(charge);
+    await again.stopped;
+    first.goOn();
+    expect(await answered).toMatchObject({ code: 0, amount: -300n, balance: 700n });
+    again.goOn();
+    expect(await answeredNow).toEqual(await answered);
   });
 });
