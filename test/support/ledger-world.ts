@@ -23,6 +23,23 @@ const flaws: Readonly<Record<string, string>> = {
     SELECT bill_id FROM bill WHERE channel IN ('confirm', 'cancel') AND result = 'success' GROUP BY bill_id HAVING COUNT(*) > 1`,
 };
 
+/**
+ * What is wrong with the books of a ledger: an empty object when all is well.
+ *
+ * @param more further queries that must select nothing, by what their rows would be
+ */
+export async function flawsOf(
+  ledger: Session,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Record<string, Cell[][]>> {
+  const found: Record<string, Cell[][]> = {};
+  for (const [flaw, sql] of Object.entries({ ...flaws, ...more })) {
+    const rows = await ledger.tuples(sql);
+    if (rows.length > 0) found[flaw] = rows;
+  }
+  return found;
+}
+
 export class LedgerWorld {
   readonly url: string;
   readonly session: Session;
@@ -53,14 +70,8 @@ export class LedgerWorld {
     return this.session.tuples(sql);
   }
 
-  /** What is wrong with the books: an empty object when all is well. */
-  async flaws(): Promise<Record<string, Cell[][]>> {
-    const found: Record<string, Cell[][]> = {};
-    for (const [flaw, sql] of Object.entries(flaws)) {
-      const rows = await this.session.tuples(sql);
-      if (rows.length > 0) found[flaw] = rows;
-    }
-    return found;
+  flaws(): Promise<Record<string, Cell[][]>> {
+    return flawsOf(this.session);
   }
 
   /** Bills, without what differs from one time to the next. */
