@@ -10,7 +10,7 @@ import { type ShardName, titleOf } from './checkpoint.ts';
 import { openLetterKeys } from './dead-letters.ts';
 import type { Taken } from './intake.ts';
 import { addCounts, type Counts, type KeptWindow, keepDigest, noCounts, windowsFrom } from './journal.ts';
-import { type Run, targetOf } from './run.ts';
+import { addTotals, type Run, targetOf } from './run.ts';
 import { type Digest, isSameDigest } from './source.ts';
 import { nextWindow, type Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -61,6 +61,7 @@ async function takeAgain(
     });
     addCounts(counts, taken.counts);
     addCounts(result, taken.counts);
+    addTotals(result, taken);
     resume = taken.resume;
   } while (resume !== null);
   result.windows += 1;
@@ -125,8 +126,9 @@ export async function repairLetters(run: Run): Promise<void> {
   if (repair === undefined || keys.length === 0) return;
   for (let from = 0; from < keys.length && !run.setting.halt.soon.aborted; from += lettersPerTransaction) {
     const share = keys.slice(from, from + lettersPerTransaction);
-    const { counts } = await hold.transaction((_, session) => repair(share, targetOf(session, request.dryRun)));
-    addCounts(result, counts);
+    const work = await hold.transaction((_, session) => repair(share, targetOf(session, request.dryRun)));
+    addCounts(result, work.counts);
+    addTotals(result, work);
   }
   result.outcome = 'done';
 }

@@ -28,8 +28,13 @@ export interface Take {
   readonly first: boolean;
 }
 
+/** What was done in one transaction, with the sums that the job told in it: they count when it is committed. */
+export interface Work extends Part {
+  readonly totals?: ReadonlyMap<string, bigint>;
+}
+
 /** What was taken: the window may end earlier than asked for, at its start even, where rows are still in flight. */
-export interface Taken extends Part {
+export interface Taken extends Work {
   readonly window: Window;
   /** What the source held in a window that is closed by this, in one part; null elsewhere. */
   readonly digest: Digest | null;
@@ -52,7 +57,7 @@ export interface Intake {
   count(window: Window): Promise<number | null>;
   take(take: Take, target: Target): Promise<Taken>;
   /** Does once more what some open dead letters name; absent where the job cannot. */
-  repair?(keys: readonly string[], target: Target): Promise<Part>;
+  repair?(keys: readonly string[], target: Target): Promise<Work>;
   /** What waits for a person, dead letters aside. */
   waiting?(target: Reader): Promise<Waiting | null>;
   /** A range may lie beyond the checkpoint. */
@@ -71,7 +76,6 @@ export interface IntakeOptions {
   readonly exemptions: Exemptions;
   readonly progress: (rows: number) => void;
   readonly finding: (finding: Finding) => void;
-  readonly total: (what: string, fen: bigint) => void;
 }
 
 /** A fix applies rows as an `again` does. */

@@ -104,7 +104,6 @@ export function intakeOptions(
     rowLimit: windowRows,
     progress: (rows) => progress?.rows(name.shard, rows),
     finding: (finding) => result.findings.push(finding),
-    total: (what, fen) => result.totals.set(what, (result.totals.get(what) ?? 0n) + fen),
   };
 }
 

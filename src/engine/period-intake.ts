@@ -55,9 +55,10 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
           settleLagMs === undefined ? (await provenEnd(source, window, await hold.aside(), zone)).end : window.end;
         if (proven < window.end) return notTaken(window, null);
       }
-      const context = await begin(target, window, resume);
+      const totals = new Map<string, bigint>();
+      const context = await begin(target, window, resume, totals);
       const part = await job.apply({ ...context, period, mode: mode === 'closing' ? 'closing' : 'again' });
-      return { ...part, window, digest: null };
+      return { ...part, totals, window, digest: null };
     },
     ...(job.repair === undefined ? {} : { repair: repairOf(job, begin, now) }),
     waiting: async (target) => (await job.waiting?.(target, shard)) ?? null,
@@ -101,12 +102,17 @@ function assertWhole(job: PeriodJob, { zone, name }: IntakeOptions, window: Wind
   );
 }
 
-type Begin = (target: Target, window: Window, resume: string | null) => Promise<Omit<PeriodContext, 'period' | 'mode'>>;
+type Begin = (
+  target: Target,
+  window: Window,
+  resume: string | null,
+  totals: Map<string, bigint>,
+) => Promise<Omit<PeriodContext, 'period' | 'mode'>>;
 
 /** What a job gets in each transaction. */
 function contextOf(options: IntakeOptions, setting: Setting): Begin {
-  const { hold, zone, name, runId, now, log, rowLimit, progress, total } = options;
-  return async (target, window, resume) => {
+  const { hold, zone, name, runId, now, log, rowLimit, progress } = options;
+  return async (target, window, resume, totals) => {
     const letters = await openLetterKeys(target, name);
     return {
       shard: name.shard,
@@ -120,7 +126,7 @@ function contextOf(options: IntakeOptions, setting: Setting): Begin {
       runId,
       rowLimit,
       progress,
-      total,
+      total: (what, fen) => totals.set(what, (totals.get(what) ?? 0n) + fen),
       setting: setting.settingOf,
       async deadLetter(refusal) {
         if (!letters.includes(refusal.key)) log.warn(refusal.reason, { key: refusal.key });
@@ -137,8 +143,15 @@ function contextOf(options: IntakeOptions, setting: Setting): Begin {
 const repairOf =
   (job: PeriodJob, begin: Begin, now: () => Instant): NonNullable<Intake['repair']> =>
   async (keys, target) => {
-    const context = await begin(target, { start: now(), end: now() }, null);
-    return (job.repair as NonNullable<typeof job.repair>)({ ...context, letters: keys, period: '', mode: 'repair' });
+    const totals = new Map<string, bigint>();
+    const context = await begin(target, { start: now(), end: now() }, null, totals);
+    const part = await (job.repair as NonNullable<typeof job.repair>)({
+      ...context,
+      letters: keys,
+      period: '',
+      mode: 'repair',
+    });
+    return { ...part, totals };
   };
 
 /** How far a job that works by periods may go: to the start of a period, or nowhere. */

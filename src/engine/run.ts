@@ -6,7 +6,7 @@ import type { ShardName } from './checkpoint.ts';
 import type { CheckpointCopies } from './checkpoint-copy.ts';
 import type { Clock, Halt } from './clock.ts';
 import type { Hold, OnStep } from './hold.ts';
-import type { Intake } from './intake.ts';
+import type { Intake, Work } from './intake.ts';
 import type { Finding, Job, Target, Waiting } from './job.ts';
 import { type Counts, noCounts } from './journal.ts';
 import type { RunKind } from './runs.ts';
@@ -109,6 +109,11 @@ export function emptyResult(shard: string): ShardResult {
     waiting: null,
     totals: new Map(),
   };
+}
+
+/** Adds the sums of a transaction that was committed. */
+export function addTotals(result: ShardResult, { totals }: Work): void {
+  for (const [what, fen] of totals ?? []) result.totals.set(what, (result.totals.get(what) ?? 0n) + fen);
 }
 
 /** Notes what keeps the run from going on; the first to do so is told. */

@@ -25,7 +25,16 @@ import type { Take, Taken } from './intake.ts';
 import { isPeriodJob, isTableJob, type Job } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
 import { announce, checkCopy, intakeOptions, openIntake, takeHold } from './opening.ts';
-import { emptyResult, holdBack, type Request, type Run, type Setting, type ShardResult, targetOf } from './run.ts';
+import {
+  addTotals,
+  emptyResult,
+  holdBack,
+  type Request,
+  type Run,
+  type Setting,
+  type ShardResult,
+  targetOf,
+} from './run.ts';
 import { beginRun, endRun } from './runs.ts';
 import type { Holder } from './watermark.ts';
 import { nextWindow } from './window.ts';
@@ -139,6 +148,7 @@ async function applyNext(run: Run): Promise<boolean> {
     });
     if (taken === null || window.chosen === null) return false;
     addCounts(counts, taken.counts);
+    addTotals(run.result, taken);
     if (taken.resume === null) return finish(run, window.chosen, taken, counts);
     window.chosen = { ...window.chosen, resume: taken.resume };
     window.attempted = null;

@@ -185,6 +185,19 @@ test('what waits for a person is told with the run, although all is done', async
   expect(await fine(run({ waiting }))).toMatchObject({ outcome: 'done', waiting: { what: '3 differences are open' } });
 });
 
+test('the sums of a transaction that had to be begun anew are told once', async () => {
+  await addEvent(1);
+  let attempts = 0;
+  const apply: PeriodJob['apply'] = async (context) => {
+    const part = await countEvents.apply(context);
+    attempts += 1;
+    if (attempts === 1) throw Object.assign(new Error('deadlock'), { errno: 1213 });
+    return part;
+  };
+  const result = await fine(run({ apply }));
+  expect([attempts, result.totals.get('events')]).toEqual([2, 1n]);
+});
+
 test('a run that is killed between the parts of a day takes the whole day again', async () => {
   await addEvent(1);
   let parts = 0;
