@@ -5,13 +5,13 @@
  */
 import { databaseSettings } from '../platform/config.ts';
 import { SetupError } from '../platform/errors.ts';
-import type { Session } from '../platform/mysql.ts';
+import type { Reader, Session } from '../platform/mysql.ts';
 import { columnOf, needTable } from '../platform/table.ts';
-import { titleOf } from './checkpoint.ts';
+import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
 import { keepLetter, openLetterKeys, resolveLetters } from './dead-letters.ts';
 import type { Intake, IntakeOptions, Taken } from './intake.ts';
 import { type PeriodContext, type PeriodJob, shardNames, type Target, upstreamOf } from './job.ts';
-import { noCounts } from './journal.ts';
+import { noCounts, windowsFrom } from './journal.ts';
 import type { Setting } from './run.ts';
 import { Source } from './source.ts';
 import { type Exemptions, laggedBound, statementBound } from './statements.ts';
@@ -33,6 +33,8 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
       return periodWatermark(job, follows, reader, { zone, settleLagMs, exemptions });
     },
     async oldest(target) {
+      // Time before an adoption was never taken here, so a full run does not begin there.
+      if ((await readCheckpoint(target, options.name, zone)) !== null) return firstTaken(target, options.name, zone);
       const oldest = await job.oldest({ ...ask(target as Session), upstream: await hold.source() });
       return oldest === null ? null : zone.periodStart(job.period, oldest);
     },
@@ -64,6 +66,12 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
     waiting: async (target) => (await job.waiting?.(target, shard)) ?? null,
     ...(job.rangeMayLead === undefined ? {} : { rangeMayLead: job.rangeMayLead }),
   };
+}
+
+/** The start of the first period that the journal has. */
+async function firstTaken(target: Reader, name: ShardName, zone: Zone): Promise<Instant | null> {
+  const [first] = await windowsFrom(target, name, zone.parse('1970-01-02') as Instant, 1, zone);
+  return first?.window.start ?? null;
 }
 
 /** The table that periods need complete. */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 
 import { defineJob, type Part, type PeriodJob } from '../../src/engine/job.ts';
 import type { Request, Setting, ShardResult } from '../../src/engine/run.ts';
 import { runShard } from '../../src/engine/runner.ts';
+import { setCheckpoint } from '../../src/engine/set-checkpoint.ts';
 import { World } from '../support/world.ts';
 
 let world: World;
@@ -111,6 +112,19 @@ describe('days that are over', () => {
     expect((await run({}, { kind: 'range', range })).error).toMatchObject({ exitCode: 64 });
     expect(await fine(run({ rangeMayLead: true }, { kind: 'range', range }))).toMatchObject({ windows: 2 });
     expect(await fine(run())).toMatchObject({ windows: 1 });
+  });
+
+  test('are all taken again by a full run, those from before an adoption not', async () => {
+    await addEvent(9);
+    const name = { job: 'count-events', shard: '' };
+    const adopted = { to: today() - 2 * dayMs, runId: 'test', now: Date.now() };
+    await setCheckpoint(world.ledger, name, adopted, world.zone);
+    expect(await fine(run({}, { kind: 'full', maxWindows: 1 }))).toMatchObject({ windows: 1 });
+    expect(applied).toEqual([nameOf(2)]);
+    await fine(run());
+    applied = [];
+    expect(await fine(run({}, { kind: 'full' }))).toMatchObject({ windows: 2 });
+    expect(applied).toEqual([nameOf(2), nameOf(1)]);
   });
 
   test('are left alone by a dry run, which tells the same sums', async () => {
