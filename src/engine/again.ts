@@ -10,7 +10,7 @@ import { type ShardName, titleOf } from './checkpoint.ts';
 import { openLetterKeys } from './dead-letters.ts';
 import type { Taken } from './intake.ts';
 import { addCounts, type Counts, type KeptWindow, keepDigest, noCounts, windowsFrom } from './journal.ts';
-import { addTotals, type Run, targetOf } from './run.ts';
+import { addTotals, endsDryRun, type Run, targetOf } from './run.ts';
 import { type Digest, isSameDigest } from './source.ts';
 import { nextWindow, type Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -26,8 +26,10 @@ export async function applyAgain(run: Run, range: Window): Promise<void> {
   while (start < range.end && result.windows < run.request.maxWindows && !setting.halt.soon.aborted) {
     const rest = { start, end: range.end };
     const window = await hold.retried(async () => nextWindow(start, range.end, await intake.cut(rest)) ?? rest);
-    if ((await takeAgain(run, window, range, 'again')) === null) break;
+    const counts = await takeAgain(run, window, range, 'again');
+    if (counts === null) break;
     start = window.end;
+    if (endsDryRun(run, window, counts)) break;
   }
   result.to = Math.max(result.to ?? start, start);
   result.outcome = 'done';

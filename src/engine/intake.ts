@@ -62,6 +62,8 @@ export interface Intake {
   waiting?(target: Reader): Promise<Waiting | null>;
   /** A range may lie beyond the checkpoint. */
   readonly rangeMayLead?: true;
+  /** What is written for a window is read for the next. */
+  readonly buildsOnLast?: true;
 }
 
 export interface IntakeOptions {

@@ -244,6 +244,8 @@ export interface PeriodJob extends JobBase {
   waiting?(target: Reader, shard: string): Promise<Waiting | null>;
   /** `--from` and `--to` may lie beyond the checkpoint. */
   readonly rangeMayLead?: true;
+  /** What is written for a period is read for the next: a dry run ends behind the first that has something to write. */
+  readonly buildsOnLast?: true;
 }
 
 /** Matters that only a person can settle: a run that leaves some ends with exit 65. */

@@ -65,6 +65,7 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
     ...(job.repair === undefined ? {} : { repair: repairOf(job, begin, now) }),
     waiting: async (target) => (await job.waiting?.(target, shard)) ?? null,
     ...(job.rangeMayLead === undefined ? {} : { rangeMayLead: job.rangeMayLead }),
+    ...(job.buildsOnLast === undefined ? {} : { buildsOnLast: job.buildsOnLast }),
   };
 }
 

@@ -116,6 +116,18 @@ export function addTotals(result: ShardResult, { totals }: Work): void {
   for (const [what, fen] of totals ?? []) result.totals.set(what, (result.totals.get(what) ?? 0n) + fen);
 }
 
+/**
+ * Whether a dry run has to end behind a window, because what follows reads what it has not written. It is told as what
+ * holds the rest back.
+ */
+export function endsDryRun({ request, intake, result, log, setting }: Run, window: Window, counts: Counts): boolean {
+  if (!request.dryRun || intake.buildsOnLast !== true || counts.inserted + counts.updated === 0) return false;
+  const detail = `a dry run ends at ${setting.zone.iso(window.end)}: what follows builds on what it has not written`;
+  log.warn(detail);
+  holdBack(result, { kind: 'upstream', thread: null, user: null, ageSeconds: null, statement: null, detail });
+  return true;
+}
+
 /** Notes what keeps the run from going on; the first to do so is told. */
 export function holdBack(result: ShardResult, by: Holder | null): void {
   result.heldBackBy ??= by;

@@ -28,6 +28,7 @@ import { announce, checkCopy, intakeOptions, openIntake, takeHold } from './open
 import {
   addTotals,
   emptyResult,
+  endsDryRun,
   holdBack,
   type Request,
   type Run,
@@ -250,7 +251,7 @@ async function finish(run: Run, chosen: Chosen, taken: Taken, counts: Counts): P
   result.checkpoint = window.end;
   if (request.dryRun) {
     run.pretended = window.end;
-    return true;
+    return !endsDryRun(run, window, counts);
   }
   const warning = await setting.copies.publish(name, window.end, () =>
     hold.retried(() => readCheckpoint(hold.target, name, setting.zone)),

@@ -135,6 +135,21 @@ describe('days that are over', () => {
     expect((await fine(run())).totals.get('events')).toBe(1n);
   });
 
+  test('that build on one another are told by a dry run up to the first that would write', async () => {
+    await addEvent(3);
+    const dry = await fine(run({ buildsOnLast: true }, { dryRun: true }));
+    expect(dry).toMatchObject({ outcome: 'done', windows: 1 });
+    expect(dry.heldBackBy?.detail).toContain('what follows builds on what it has not written');
+    const writesNothing = async () => ({ counts: { ...counts, inserted: 0 }, resume: null });
+    expect(await fine(run({ buildsOnLast: true, apply: writesNothing }, { dryRun: true }))).toMatchObject({
+      windows: 3,
+    });
+    await fine(run({ buildsOnLast: true }));
+    const range = { start: today() - 3 * dayMs, end: today() };
+    const again = { kind: 'range', range, dryRun: true } as const;
+    expect(await fine(run({ buildsOnLast: true }, again))).toMatchObject({ windows: 1 });
+  });
+
   test('are refused when the checkpoint is not the start of one, with the command that mends it', async () => {
     await addEvent(2);
     await fine(run({}, { maxWindows: 1 }));
