@@ -23,16 +23,19 @@ import { billNumber } from './0015-bill-number.ts';
 import { price } from './0016-price.ts';
 import { accountEvent } from './0017-account-event.ts';
 import { statementEntry } from './0018-statement-entry.ts';
+import { billByOrder } from './0024-bill-by-order.ts';
+import { difference } from './0025-difference.ts';
+import { reconciliationDay } from './0026-reconciliation-day.ts';
 import type { Migration } from './migration.ts';
 
 /** In every database that a job writes. */
 const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter, sourceClock, windowDigest, fixRun];
 
+const ledger = [account, bill, accountState, openHold, billNumber, price, accountEvent, statementEntry];
+
 export const migrations: Readonly<Record<'main' | 'ledger', readonly Migration[]>> = {
   main: [...bookkeeping, commissionChange, userIncomeHour, userIncome].sort(byName),
-  ledger: [...bookkeeping, account, bill, accountState, openHold, billNumber, price, accountEvent, statementEntry].sort(
-    byName,
-  ),
+  ledger: [...bookkeeping, ...ledger, billByOrder, difference, reconciliationDay].sort(byName),
 };
 
 /** As they were made: a database that has some of them gets the rest behind these. */

@@ -216,7 +216,7 @@ export interface FollowingJob extends JobBase {
 }
 
 /** What a job may look at to say whether a period can be taken. */
-interface PeriodQuestion {
+export interface PeriodQuestion {
   readonly shard: string;
   readonly period: string;
   readonly window: Window;

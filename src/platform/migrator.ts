@@ -73,10 +73,10 @@ async function appliedNames(session: Session): Promise<Set<string>> {
   return new Set((await session.tuples(`SELECT name FROM ${tableName}`)).map(([name]) => String(name)));
 }
 
-/** A column or a constraint that was added by a run which crashed before it could note it. */
+/** A column, a key or a constraint that was added by a run which crashed before it could note it. */
 function isThereAlready(error: unknown): boolean {
   const number = errorNumber(error);
-  return number === 1060 || number === 1826 || (number === 1005 && /errno: 121\b/.test((error as Error).message));
+  return [1060, 1061, 1826].includes(number) || (number === 1005 && /errno: 121\b/.test((error as Error).message));
 }
 
 function sourceOf(migrations: readonly Migration[]): Knex.MigrationSource<Migration> {

@@ -32,3 +32,8 @@ export interface Entry {
 export function dayOf(entry: Entry): string {
   return entry.occurredAt.slice(0, 10);
 }
+
+/** What entries of both sides have in common. */
+export function keyOf({ direction, reference }: Pick<Entry, 'direction' | 'reference'>): string {
+  return `${direction} ${reference}`;
+}

@@ -6,7 +6,7 @@
  * right here; every other key is told in full. Equal hashes of different keys are parted by the keys, so nothing is ever missed or
  * confused. The order in which keys are told is that of their hashes: always the same, but of no use to people.
  */
-import type { Direction, Entry } from './entry.ts';
+import { type Direction, type Entry, keyOf } from './entry.ts';
 import { RecordView } from './record.ts';
 import { type Spool, shareCount } from './spool.ts';
 
@@ -101,10 +101,10 @@ function entries(side: Sorted, from: number, to: number): Entry[] {
 /** Entries of one hash, by their keys. */
 function parted(local: readonly Entry[], channel: readonly Entry[]): Iterable<Pair> {
   const pairs = new Map<string, { reference: string; direction: Direction; local: Entry[]; channel: Entry[] }>();
-  const pairOf = ({ reference, direction }: Entry) => {
-    const key = `${direction} ${reference}`;
-    const pair = pairs.get(key) ?? { reference, direction, local: [], channel: [] };
-    pairs.set(key, pair);
+  const pairOf = (entry: Entry) => {
+    const { reference, direction } = entry;
+    const pair = pairs.get(keyOf(entry)) ?? { reference, direction, local: [], channel: [] };
+    pairs.set(keyOf(entry), pair);
     return pair;
   };
   for (const entry of local) pairOf(entry).local.push(entry);

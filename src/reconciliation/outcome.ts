@@ -35,6 +35,8 @@ export interface Side {
   /** Of the last one, in the business zone. */
   readonly occurredAt: string;
   readonly entries: number;
+  /** The refund, where it is one alone; otherwise empty. */
+  readonly part: string;
 }
 
 export interface Difference {
@@ -60,12 +62,14 @@ export const usualRules = { cutoffMinutes: 60, waitDays: 3 } as const;
 
 type Sides = Pick<Pair, 'local' | 'channel'>;
 
-/** The differences of a key: none when both sides agree and nothing had waited, two when a part of it waits. */
+/** The differences of a key: none when both sides agree and nothing had waited, one for each day that is concerned. */
 export function judge(pair: Pair, rules: Rules): Difference[] {
   const verdict = compare(pair);
   const split = verdict === 'amount' ? splitOff(pair, rules) : null;
-  const found = split === null ? [differenceOf(pair, pair, verdict, rules)] : differencesOf(pair, split, rules);
-  return found.filter((difference) => difference !== null);
+  if (split === null) return differencesOf(pair, pair, verdict, rules);
+  const waiting = differencesOf(pair, split.alone, compare(split.alone), rules);
+  const settled = differencesOf(pair, split.agreed, 'matched', rules);
+  return [...settled.filter(({ day }) => waiting.every((other) => other.day !== day)), ...waiting];
 }
 
 type Verdict = 'matched' | 'local_only' | 'channel_only' | 'amount' | 'fee' | 'status' | 'duplicate';
@@ -99,6 +103,7 @@ function sideOf(entries: readonly Entry[]): Side | null {
     status: (told[0] as Entry).status,
     occurredAt: told.map(({ occurredAt }) => occurredAt).reduce((last, each) => (each > last ? each : last)),
     entries: entries.length,
+    part: entries.length === 1 ? (entries[0] as Entry).part : '',
   };
 }
 
@@ -136,24 +141,34 @@ function splitOff({ local, channel }: Pair, rules: Rules): Split | null {
   return mayCome ? { agreed, alone } : null;
 }
 
-function differencesOf(pair: Pair, { agreed, alone }: Split, rules: Rules): (Difference | null)[] {
-  const waiting = differenceOf(pair, alone, compare(alone), rules);
-  const settled = differenceOf(pair, agreed, 'matched', rules);
-  return settled?.day === waiting?.day ? [waiting] : [settled, waiting];
+/**
+ * One for each earlier day that waited; where none did, one for the day at hand, if there is a difference. Where the
+ * other half has not come, each day has its own entries; where it has, it is the same for all.
+ */
+function differencesOf(pair: Pair, sides: Sides, verdict: Verdict, rules: Rules): Difference[] {
+  const told = successesOf([...sides.local, ...sides.channel]);
+  const days = [...new Set(told.map(dayOf))].sort();
+  if (verdict === 'local_only' || verdict === 'channel_only')
+    return days.map((day) => differenceOf(pair, entriesOf(sides, day), verdict, day, rules));
+  const earlier = days.filter((day) => day < rules.day);
+  const concerned = earlier.length > 0 || verdict === 'matched' ? earlier : [rules.day];
+  return concerned.map((day) => differenceOf(pair, sides, verdict, day, rules));
 }
 
-function differenceOf({ reference, direction }: Pair, sides: Sides, verdict: Verdict, rules: Rules): Difference | null {
-  const told = successesOf([...sides.local, ...sides.channel]);
-  const earlier = told.filter((entry) => isEarlier(entry, rules)).map(dayOf);
-  if (verdict === 'matched' && earlier.length === 0) return null;
-  return {
-    day: earlier.reduce((first, day) => (day < first ? day : first), rules.day),
-    reference,
-    direction,
-    outcome: outcomeOf(verdict, told, rules),
-    local: sideOf(sides.local),
-    channel: sideOf(sides.channel),
-  };
+const entriesOf = ({ local, channel }: Sides, day: string): Sides => ({
+  local: local.filter((entry) => dayOf(entry) === day),
+  channel: channel.filter((entry) => dayOf(entry) === day),
+});
+
+function differenceOf(
+  { reference, direction }: Pair,
+  { local, channel }: Sides,
+  verdict: Verdict,
+  day: string,
+  rules: Rules,
+): Difference {
+  const outcome = outcomeOf(verdict, successesOf([...local, ...channel]), rules);
+  return { day, reference, direction, outcome, local: sideOf(local), channel: sideOf(channel) };
 }
 
 function outcomeOf(verdict: Verdict, told: readonly Entry[], rules: Rules): Outcome {

@@ -92,7 +92,7 @@ const quoted = (cell: string) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"
 const yuan = (fen: bigint | null | undefined) => (fen === null || fen === undefined ? null : decimal(fen, 2));
 
 /** Sums of the differences of one outcome. */
-export interface OutcomeTotal {
+interface OutcomeTotal {
   readonly outcome: Outcome;
   readonly differences: number;
   /** In fen, over the sides that are there. */
@@ -118,7 +118,7 @@ export interface DayReport {
 const waiting: readonly Outcome[] = ['pending_cutoff', 'resolved'];
 
 /** Whether a difference of this outcome waits for a person. */
-export const isOpen = (outcome: Outcome) => !waiting.includes(outcome);
+const isOpen = (outcome: Outcome) => !waiting.includes(outcome);
 
 /** The page: HTML without scripts and without anything from elsewhere. */
 export function htmlPage(report: DayReport): string {
@@ -152,9 +152,8 @@ ${report.differences.length === 0 ? '' : differencesTable(report)}
 function verdict(open: number, { totals }: DayReport): string {
   if (open > 0) return `${count(open)} ${open === 1 ? 'difference waits' : 'differences wait'} for you.`;
   const pending = totals.find(({ outcome }) => outcome === 'pending_cutoff')?.differences ?? 0;
-  return pending === 0
-    ? 'Both sides agree.'
-    : `Nothing to do. ${count(pending)} near midnight may still find their other half.`;
+  if (pending > 0) return `Nothing to do. ${count(pending)} near midnight may still find their other half.`;
+  return totals.length === 0 ? 'Both sides agree.' : 'Nothing to do: everything is settled.';
 }
 
 const fact = (name: string, value: string) => `<div><dt>${name}</dt><dd>${value}</dd></div>`;

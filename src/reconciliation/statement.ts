@@ -18,6 +18,8 @@ const formats = { initiator, alipay, wechat } satisfies Record<string, (day: str
 /** Whose statements we can read. */
 export type Counterpart = keyof typeof formats;
 
+export const isCounterpart = (name: string): name is Counterpart => name in formats;
+
 /**
  * Reads a statement file.
  *

@@ -45,8 +45,8 @@ describe('one entry on each side', () => {
         reference: 'ORDER-1',
         direction: 'in',
         outcome: 'amount',
-        local: { amount: 9900n, fee: 59n, status: 'success', occurredAt: `${day} 10:00:00`, entries: 1 },
-        channel: { amount: 1n, fee: null, status: 'success', occurredAt: `${day} 11:00:00`, entries: 1 },
+        local: { amount: 9900n, fee: 59n, status: 'success', occurredAt: `${day} 10:00:00`, entries: 1, part: '' },
+        channel: { amount: 1n, fee: null, status: 'success', occurredAt: `${day} 11:00:00`, entries: 1, part: '' },
       },
     ]);
   });
@@ -135,6 +135,14 @@ describe('near midnight', () => {
     const lost = refund('1', -100n);
     const today = refund('2', -200n, '2026-11-22 10:00:00');
     expect(outcomesOf([lost, today], [today], '2026-11-22')).toEqual([`${day} local_only`]);
+  });
+
+  test('refunds of several days that are alone stay apart', () => {
+    const [first, second] = [refund('1', -100n), refund('2', -200n, '2026-11-21 10:00:00')];
+    expect(judged([first, second], [], '2026-11-22')).toMatchObject([
+      { day, outcome: 'local_only', local: { amount: -100n, part: '1' } },
+      { day: '2026-11-21', outcome: 'local_only', local: { amount: -200n, part: '2' } },
+    ]);
   });
 
   test('one part comes and another still waits', () => {

@@ -11,7 +11,14 @@ import {
 } from '../../src/reconciliation/report.ts';
 import { day } from '../support/statements.ts';
 
-const side = { amount: 123_456_789n, fee: -5n, status: 'success' as const, occurredAt: `${day} 10:00:00`, entries: 1 };
+const side = {
+  amount: 123_456_789n,
+  fee: -5n,
+  status: 'success' as const,
+  occurredAt: `${day} 10:00:00`,
+  entries: 1,
+  part: '',
+};
 const difference: ReportedDifference = {
   day,
   reference: 'ORDER-1',
