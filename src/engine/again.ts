@@ -20,12 +20,12 @@ const windowsPerLook = 50;
 
 /** Applies time that is behind the checkpoint again; the checkpoint stays. */
 export async function applyAgain(run: Run, range: Window): Promise<void> {
-  const { hold, intake, setting, result } = run;
+  const { claim, intake, setting, result } = run;
   if (result.from === null || range.start < result.from) result.from = range.start;
   let start = range.start;
   while (start < range.end && result.windows < run.request.maxWindows && !setting.halt.soon.aborted) {
     const rest = { start, end: range.end };
-    const window = await hold.retried(async () => nextWindow(start, range.end, await intake.cut(rest)) ?? rest);
+    const window = await claim.retried(async () => nextWindow(start, range.end, await intake.cut(rest)) ?? rest);
     const counts = await takeAgain(run, window, range, 'again');
     if (counts === null) break;
     start = window.end;
@@ -48,12 +48,12 @@ async function takeAgain(
   mode: 'again' | 'sweep',
   noted: (session: Session) => Promise<void> = async () => undefined,
 ): Promise<Counts | null> {
-  const { hold, intake, request, setting, result, name } = run;
+  const { claim, intake, request, setting, result, name } = run;
   const counts = noCounts();
   let resume: string | null = null;
   do {
     if (setting.halt.soon.aborted) return null;
-    const taken: Taken = await hold.transaction(async (position, session) => {
+    const taken: Taken = await claim.transaction(async (position, session) => {
       if (intake.rangeMayLead !== true && (position === null || range.end > position))
         throw beyondCheckpoint(name, range, position, setting.zone);
       const take = { window, resume, mode, scope: 'all', first: false } as const;
@@ -77,13 +77,13 @@ async function takeAgain(
  * written: it was stamped behind the checkpoint, by an application's clock or a clock that stepped back.
  */
 export async function sweep(run: Run, from: Instant): Promise<void> {
-  const { hold, intake, setting, result, name } = run;
+  const { claim, intake, setting, result, name } = run;
   result.outcome = 'done';
   for (let start = from; !setting.halt.soon.aborted; ) {
-    const kept = await hold.retried(() => windowsFrom(hold.target, name, start, windowsPerLook, setting.zone));
+    const kept = await claim.retried(() => windowsFrom(claim.target, name, start, windowsPerLook, setting.zone));
     const last = kept.at(-1);
     if (last === undefined) break;
-    const digests = (await hold.retried(() => intake.digests(kept.map(({ window }) => window)))) ?? [];
+    const digests = (await claim.retried(() => intake.digests(kept.map(({ window }) => window)))) ?? [];
     for (const [index, digest] of digests.entries()) {
       if (result.windows >= run.request.maxWindows || setting.halt.soon.aborted) return;
       const before = kept[index] as KeptWindow;
@@ -122,13 +122,13 @@ function beyondCheckpoint(name: ShardName, range: Window, position: Instant | nu
 
 /** Works off the shard's open dead letters: each row is applied as the source holds it now. */
 export async function repairLetters(run: Run): Promise<void> {
-  const { hold, intake, request, result, name } = run;
+  const { claim, intake, request, result, name } = run;
   const { repair } = intake;
-  const keys = await openLetterKeys(hold.target, name);
+  const keys = await openLetterKeys(claim.target, name);
   if (repair === undefined || keys.length === 0) return;
   for (let from = 0; from < keys.length && !run.setting.halt.soon.aborted; from += lettersPerTransaction) {
     const share = keys.slice(from, from + lettersPerTransaction);
-    const work = await hold.transaction((_, session) => repair(share, targetOf(session, request.dryRun)));
+    const work = await claim.transaction((_, session) => repair(share, targetOf(session, request.dryRun)));
     addCounts(result, work.counts);
     addTotals(result, work);
   }

@@ -6,12 +6,12 @@
  */
 
 import { titleOf } from './checkpoint.ts';
+import type { Claim } from './claim.ts';
 import { describeShards, dueBy } from './comparison.ts';
-import type { Hold } from './hold.ts';
 import type { tableIntake } from './intake.ts';
 import type { Difference, TableJob } from './job.ts';
 import { addCounts, type Counts, noCounts } from './journal.ts';
-import { intakeOptions, openIntake, takeHold } from './opening.ts';
+import { intakeOptions, openIntake, takeClaim } from './opening.ts';
 import { emptyResult, type Setting, targetOf } from './run.ts';
 import { beginRun, endRun } from './runs.ts';
 
@@ -44,25 +44,25 @@ export async function fixShard(
 ): Promise<Fixed> {
   const name = { job: job.name, shard };
   const { clock, zone, halt, onStep } = setting;
-  const hold = await takeHold(job, shard, setting, { dryRun: false, waitForLock: true });
+  const claim = await takeClaim(job, shard, setting, { dryRun: false, waitForLock: true });
   const fixed = nothingFixed();
-  if (hold === null) return fixed; // asked to stop while it waited
+  if (claim === null) return fixed; // asked to stop while it waited
   try {
     await onStep('locked');
-    const sequence = await beginRun(hold.target, name, { runId, kind: 'fix', now: clock.now() }, zone);
-    hold.sequence = sequence;
-    const failure = await mendAll(job, shard, differences, runId, setting, hold, fixed).then(
+    const sequence = await beginRun(claim.target, name, { runId, kind: 'fix', now: clock.now() }, zone);
+    claim.sequence = sequence;
+    const failure = await mendAll(job, shard, differences, runId, setting, claim, fixed).then(
       () => null,
       (error: unknown) => error,
     );
     const error = failure === null ? null : failure instanceof Error ? failure.message : String(failure);
     const outcome = error === null ? (halt.soon.aborted ? 'interrupted' : 'done') : 'failed';
-    if (!hold.target.lost)
-      await endRun(hold.target, sequence, { outcome, windows: 0, counts: fixed, error, now: clock.now() }, zone);
+    if (!claim.target.lost)
+      await endRun(claim.target, sequence, { outcome, windows: 0, counts: fixed, error, now: clock.now() }, zone);
     if (failure !== null) throw failure;
     return fixed;
   } finally {
-    await hold.release();
+    await claim.release();
   }
 }
 
@@ -72,26 +72,26 @@ async function mendAll(
   differences: readonly Difference[],
   runId: string,
   setting: Setting,
-  hold: Hold,
+  claim: Claim,
   fixed: Fixed,
 ): Promise<void> {
   const name = { job: job.name, shard };
   const log = setting.log.with({ runId, job: job.name, shard });
-  const options = intakeOptions(name, runId, setting, hold, emptyResult(shard), log);
-  const intake = (await hold.retried(() => openIntake(job, options, setting))) as ReturnType<typeof tableIntake>;
-  const { shards, instantOf } = await hold.retried(async () =>
-    describeShards(job, hold.target, await hold.source(), setting),
+  const options = intakeOptions(name, runId, setting, claim, emptyResult(shard), log);
+  const intake = (await claim.retried(() => openIntake(job, options, setting))) as ReturnType<typeof tableIntake>;
+  const { shards, instantOf } = await claim.retried(async () =>
+    describeShards(job, claim.target, await claim.source(), setting),
   );
   for (let from = 0; from < differences.length && !setting.halt.soon.aborted; from += rowsPerTransaction) {
     const share = differences.slice(from, from + rowsPerTransaction);
     const keysOf = (isWanted: (one: Difference) => boolean) => share.filter(isWanted).map(({ key }) => key);
-    const mended = await hold.transaction(async (position, session) => {
-      hold.assertWanted();
+    const mended = await claim.transaction(async (position, session) => {
+      claim.assertWanted();
       const target = targetOf(session, false);
       const mended = await job.mend?.({
         shard,
         shards,
-        source: await hold.source(),
+        source: await claim.source(),
         target,
         copy: keysOf(({ kind }) => kind === 'missing in target' || kind === 'different'),
         remove: keysOf(({ kind }) => kind === 'only in target'),

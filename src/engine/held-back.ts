@@ -6,9 +6,9 @@ import { openTransaction } from './watermark.ts';
  * Puts the oldest open transaction of the source into the result of a run that rows in flight have held back, and warns
  * when it has been open for longer than `setting.blockedWarningMs`. It costs a statement only then, and never a run.
  */
-export async function nameHolder({ result, hold, log, setting }: Run): Promise<void> {
+export async function nameHolder({ result, claim, log, setting }: Run): Promise<void> {
   if (result.heldBackBy?.kind !== 'transaction') return;
-  const holder = await hold
+  const holder = await claim
     .source()
     .then(openTransaction)
     .catch(() => null);

@@ -7,8 +7,8 @@
 import type { Log } from '../platform/log.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import type { ShardName } from './checkpoint.ts';
+import type { Claim } from './claim.ts';
 import { keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead-letters.ts';
-import type { Hold } from './hold.ts';
 import type { Finding, FollowingJob, Part, TableContext, TableJob, Target, Waiting } from './job.ts';
 import { type Cursor, type Digest, inSnapshot, type Source, type SourceRow } from './source.ts';
 import { type Exemptions, laggedBound, statementBound } from './statements.ts';
@@ -68,7 +68,7 @@ export interface Intake {
 
 export interface IntakeOptions {
   readonly name: ShardName;
-  readonly hold: Hold;
+  readonly claim: Claim;
   readonly zone: Zone;
   readonly log: Log;
   readonly runId: string;
@@ -86,26 +86,26 @@ interface TableIntake extends Intake {
 }
 
 export function tableIntake(job: TableJob, plan: unknown, source: Source, options: IntakeOptions): TableIntake {
-  const { hold, zone, rowLimit } = options;
+  const { claim, zone, rowLimit } = options;
   const applyRows = (window: Window, rows: Rows, target: Target, mode: TableContext['mode']) =>
     applyTable({ job, plan, source, options, window, rows, target, mode });
   return {
     async watermark() {
-      const session = await hold.source();
+      const session = await claim.source();
       return options.settleLagMs === undefined
         ? statementBound(session, zone, options.exemptions)
         : laggedBound(session, zone, options.settleLagMs);
     },
     async oldest() {
-      const oldest = await source.oldest(await hold.source());
+      const oldest = await source.oldest(await claim.source());
       return oldest === null ? null : zone.border(oldest);
     },
-    cut: async (window) => source.cut(await hold.source(), window, rowLimit),
+    cut: async (window) => source.cut(await claim.source(), window, rowLimit),
     pending: async () => false,
-    digests: async (windows) => source.digests(await hold.source(), windows),
-    count: async (window) => source.count(await hold.source(), window),
+    digests: async (windows) => source.digests(await claim.source(), windows),
+    count: async (window) => source.count(await claim.source(), window),
     async take({ window, resume, mode }, target) {
-      const session = await hold.source();
+      const session = await claim.source();
       const toProve = mode === 'closing' && resume === null && options.settleLagMs === undefined;
       const proven = toProve ? await provenEnd(source, window, session, zone) : { end: window.end, digest: null };
       const taken = { start: window.start, end: proven.end };
@@ -126,7 +126,7 @@ export function tableIntake(job: TableJob, plan: unknown, source: Source, option
       });
     },
     async repair(keys, target, mode = 'repair') {
-      const session = await hold.aside();
+      const session = await claim.aside();
       const rows = new Rows(
         (cursor, expressions) => (cursor === null ? source.byKeys(session, keys, expressions) : Promise.resolve([])),
         Number.POSITIVE_INFINITY,
@@ -137,7 +137,7 @@ export function tableIntake(job: TableJob, plan: unknown, source: Source, option
       const counts = await applyRows({ start: now, end: now }, rows, target, mode);
       const gone = keys.filter((key) => !rows.seen.has(key));
       if (!target.dryRun)
-        await resolveLetters(hold.target, options.name, gone, 'the row is gone from the source', now, zone);
+        await resolveLetters(claim.target, options.name, gone, 'the row is gone from the source', now, zone);
       return { counts, resume: null };
     },
   };
@@ -195,7 +195,7 @@ interface Application {
 }
 
 async function applyTable({ job, plan, source, options, window, rows, target, mode }: Application) {
-  const { hold, name, zone, runId } = options;
+  const { claim, name, zone, runId } = options;
   const open = new Set(await openLetterKeys(target, name));
   const refused = new Set<string>();
   const counts = await job.apply({
@@ -210,22 +210,22 @@ async function applyTable({ job, plan, source, options, window, rows, target, mo
       table: source.table,
       async *pages(expressions) {
         for await (const page of rows.pages(expressions)) {
-          hold.assertWanted();
+          claim.assertWanted();
           if (open.size > 0) for (const { key } of page) if (open.has(key)) rows.seen.add(key);
           yield page;
         }
       },
-      current: async (keys, expressions) => source.byKeys(await hold.aside(), keys, expressions),
-      content: async (key) => contentOf(await hold.aside(), source, key),
+      current: async (keys, expressions) => source.byKeys(await claim.aside(), keys, expressions),
+      content: async (key) => contentOf(await claim.aside(), source, key),
     },
     async deadLetter(refusal: Refusal) {
       refused.add(refusal.key);
       options.log.warn('the target refuses a row', { key: refusal.key, reason: refusal.reason });
-      if (!target.dryRun) await keepLetter(hold.target, name, refusal, runId, options.now(), zone);
+      if (!target.dryRun) await keepLetter(claim.target, name, refusal, runId, options.now(), zone);
     },
   });
   const settled = [...rows.seen].filter((key) => !refused.has(key));
-  if (!target.dryRun) await resolveLetters(hold.target, name, settled, `applied by run ${runId}`, options.now(), zone);
+  if (!target.dryRun) await resolveLetters(claim.target, name, settled, `applied by run ${runId}`, options.now(), zone);
   return counts;
 }
 
@@ -242,7 +242,7 @@ async function contentOf(session: Session, source: Source, key: string): Promise
 }
 
 export function followingIntake(job: FollowingJob, upstreamShards: readonly string[], options: IntakeOptions): Intake {
-  const { hold, zone } = options;
+  const { claim, zone } = options;
   return {
     watermark: (target) => upstreamWatermark(target, job.follows, upstreamShards, zone),
     oldest: (target) => job.oldest(target, zone),
@@ -251,7 +251,7 @@ export function followingIntake(job: FollowingJob, upstreamShards: readonly stri
     digests: async () => null,
     count: async () => null,
     async take({ window, resume, scope, first }, target) {
-      hold.assertWanted();
+      claim.assertWanted();
       const part = await job.apply({
         window,
         scope,

@@ -5,7 +5,7 @@
 import { SetupError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
-import { Hold } from './hold.ts';
+import { Claim } from './claim.ts';
 import { readInStep } from './in-step.ts';
 import { followingIntake, type Intake, type IntakeOptions, tableIntake } from './intake.ts';
 import { isPeriodJob, isTableJob, type Job, readsFrom, shardNames, type TableJob, upstreamOf } from './job.ts';
@@ -17,31 +17,31 @@ import { checkSourceZone } from './source-zone.ts';
 import { checkProvable } from './watermark.ts';
 
 /** Takes one shard of a job; null when another run holds it, or when the run was told to stop while it waited. */
-export function takeHold(
+export function takeClaim(
   job: Job,
   shard: string,
   setting: Setting,
   { dryRun, waitForLock }: Pick<Request, 'dryRun' | 'waitForLock'>,
-): Promise<Hold | null> {
+): Promise<Claim | null> {
   const { clock, zone, halt, onStep, stallTimeoutMs, openSource } = setting;
   const openTarget = () => setting.openTarget(job);
   const options = { clock, zone, halt, onStep, stallTimeoutMs, dryRun, waitForLock, openTarget };
   const name = { job: job.name, shard };
-  if (!isPeriodJob(job)) return Hold.take({ ...options, name, openSource, openAside: openSource });
+  if (!isPeriodJob(job)) return Claim.take({ ...options, name, openSource, openAside: openSource });
   const openUpstream = () => setting.openDatabase(readsFrom(job, setting.jobs));
-  return Hold.take({ ...options, name, openSource: openUpstream, openAside: openTarget });
+  return Claim.take({ ...options, name, openSource: openUpstream, openAside: openTarget });
 }
 
 /** Compares the copy in Redis with the checkpoint before any work, and puts it right. */
 export async function checkCopy(
   name: ShardName,
-  hold: Hold,
+  claim: Claim,
   setting: Setting,
   result: ShardResult,
   log: Log,
 ): Promise<void> {
   const { zone, copies } = setting;
-  const checkpoint = await hold.retried(() => readInStep(hold.target, name, zone));
+  const checkpoint = await claim.retried(() => readInStep(claim.target, name, zone));
   result.checkpoint = checkpoint;
   const copy = await copies.look(name, checkpoint);
   if (checkpoint === null && copy.at !== null) {
@@ -52,19 +52,19 @@ export async function checkCopy(
   }
   if (copy.warning !== undefined) log.warn(copy.warning);
   if (copy.state === 'unreachable') return;
-  if (checkpoint !== null && copy.state !== 'agrees' && setting.halt.soon.aborted === false && !hold.isDryRun) {
+  if (checkpoint !== null && copy.state !== 'agrees' && setting.halt.soon.aborted === false && !claim.isDryRun) {
     const warning = await copies.publish(name, checkpoint, () =>
-      hold.retried(() => readCheckpoint(hold.target, name, zone)),
+      claim.retried(() => readCheckpoint(claim.target, name, zone)),
     );
     if (warning !== null) log.warn(warning);
   }
 }
 
 export async function openIntake(job: Job, options: IntakeOptions, setting: Setting): Promise<Intake> {
-  const { hold, zone, log } = options;
+  const { claim, zone, log } = options;
   if (isPeriodJob(job)) return openPeriods(job, options, setting);
   if (!isTableJob(job)) return followingIntake(job, shardNames(upstreamOf(job, setting.jobs)), options);
-  const session = await hold.source();
+  const session = await claim.source();
   await checkProvable(session, options.settleLagMs === undefined);
   const table = await describeSource(session, job, options.name.shard, log);
   const source = new Source(table, job.source, zone);
@@ -76,7 +76,7 @@ export async function openIntake(job: Job, options: IntakeOptions, setting: Sett
     );
   const plan = await (job as TableJob).prepare({
     table,
-    target: hold.target,
+    target: claim.target,
     log,
     missingColumns: setting.missingColumns,
   });
@@ -87,7 +87,7 @@ export function intakeOptions(
   name: ShardName,
   runId: string,
   setting: Setting,
-  hold: Hold,
+  claim: Claim,
   result: ShardResult,
   log: Log,
 ): IntakeOptions {
@@ -95,7 +95,7 @@ export function intakeOptions(
   return {
     name,
     runId,
-    hold,
+    claim,
     zone,
     log,
     settleLagMs,
@@ -108,9 +108,9 @@ export function intakeOptions(
 }
 
 /** Tells the progress bar how much there is to do. */
-export async function announce({ setting, result, watermark, intake, hold, name }: Run): Promise<void> {
+export async function announce({ setting, result, watermark, intake, claim, name }: Run): Promise<void> {
   if (setting.progress === null || watermark.at === null) return;
-  const start = result.checkpoint ?? (await intake.oldest(hold.target));
+  const start = result.checkpoint ?? (await intake.oldest(claim.target));
   const rows = start === null || start >= watermark.at ? 0 : await intake.count({ start, end: watermark.at });
   if (rows !== null) setting.progress.total(name.shard, rows);
 }

@@ -20,22 +20,22 @@ import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
 
 export async function openPeriods(job: PeriodJob, options: IntakeOptions, setting: Setting): Promise<Intake> {
-  const { hold, zone, settleLagMs, exemptions, now } = options;
+  const { claim, zone, settleLagMs, exemptions, now } = options;
   const { shard } = options.name;
-  const source = await needed(job, await hold.aside(), zone, settleLagMs === undefined);
+  const source = await needed(job, await claim.aside(), zone, settleLagMs === undefined);
   const follows =
     job.follows === undefined ? null : { job: job.follows, shards: shardNames(upstreamOf(job, setting.jobs)) };
   const ask = (target: Target | Session) => ({ shard, target, zone, now: now(), setting: setting.settingOf });
   const begin = contextOf(options, setting);
   return {
     async watermark() {
-      const reader = { own: await hold.aside(), upstream: await hold.source() };
+      const reader = { own: await claim.aside(), upstream: await claim.source() };
       return periodWatermark(job, follows, reader, { zone, settleLagMs, exemptions });
     },
     async oldest(target) {
       // Time before an adoption was never taken here, so a full run does not begin there.
       if ((await readCheckpoint(target, options.name, zone)) !== null) return firstTaken(target, options.name, zone);
-      const oldest = await job.oldest({ ...ask(target as Session), upstream: await hold.source() });
+      const oldest = await job.oldest({ ...ask(target as Session), upstream: await claim.source() });
       return oldest === null ? null : zone.periodStart(job.period, oldest);
     },
     async cut({ start, end }) {
@@ -46,7 +46,7 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
     digests: async () => null,
     count: async () => null,
     async take({ window, resume, mode }, target): Promise<Taken> {
-      hold.assertWanted();
+      claim.assertWanted();
       if (window.start === window.end) return notTaken(window, null); // a first run without data begins here
       assertWhole(job, options, window);
       const period = zone.periodName(job.period, window.start);
@@ -54,7 +54,7 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
         const reason = await job.waitsFor?.({ ...ask(target), period, window });
         if (reason) return notTaken(window, { ...nobody, detail: reason });
         const proven =
-          settleLagMs === undefined ? (await provenEnd(source, window, await hold.aside(), zone)).end : window.end;
+          settleLagMs === undefined ? (await provenEnd(source, window, await claim.aside(), zone)).end : window.end;
         if (proven < window.end) return notTaken(window, null);
       }
       const totals = new Map<string, bigint>();
@@ -120,7 +120,7 @@ type Begin = (
 
 /** What a job gets in each transaction. */
 function contextOf(options: IntakeOptions, setting: Setting): Begin {
-  const { hold, zone, name, runId, now, log, rowLimit, progress } = options;
+  const { claim, zone, name, runId, now, log, rowLimit, progress } = options;
   return async (target, window, resume, totals) => {
     const letters = await openLetterKeys(target, name);
     return {
@@ -129,7 +129,7 @@ function contextOf(options: IntakeOptions, setting: Setting): Begin {
       resume,
       letters,
       target,
-      upstream: await hold.source(),
+      upstream: await claim.source(),
       zone,
       log,
       runId,
@@ -139,11 +139,11 @@ function contextOf(options: IntakeOptions, setting: Setting): Begin {
       setting: setting.settingOf,
       async deadLetter(refusal) {
         if (!letters.includes(refusal.key)) log.warn(refusal.reason, { key: refusal.key });
-        if (!target.dryRun) await keepLetter(hold.target, name, refusal, runId, now(), zone);
+        if (!target.dryRun) await keepLetter(claim.target, name, refusal, runId, now(), zone);
       },
       async settled(keys) {
         const open = keys.filter((key) => letters.includes(key));
-        if (!target.dryRun) await resolveLetters(hold.target, name, open, `done by run ${runId}`, now(), zone);
+        if (!target.dryRun) await resolveLetters(claim.target, name, open, `done by run ${runId}`, now(), zone);
       },
     };
   };

@@ -4,8 +4,8 @@ import type { Log } from '../platform/log.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { ShardName } from './checkpoint.ts';
 import type { CheckpointCopies } from './checkpoint-copy.ts';
+import type { Claim, OnStep } from './claim.ts';
 import type { Clock, Halt } from './clock.ts';
-import type { Hold, OnStep } from './hold.ts';
 import type { Intake, Work } from './intake.ts';
 import type { Finding, Job, Target, Waiting } from './job.ts';
 import { type Counts, noCounts } from './journal.ts';
@@ -83,7 +83,7 @@ export interface Run {
   readonly runId: string;
   readonly request: Request;
   readonly setting: Setting;
-  readonly hold: Hold;
+  readonly claim: Claim;
   readonly intake: Intake;
   readonly log: Log;
   readonly result: ShardResult;

@@ -18,13 +18,13 @@ import {
   type ShardName,
   titleOf,
 } from './checkpoint.ts';
+import { type Claim, InterruptedError } from './claim.ts';
 import { countOpenLetters } from './dead-letters.ts';
 import { nameHolder } from './held-back.ts';
-import { type Hold, InterruptedError } from './hold.ts';
 import type { Take, Taken } from './intake.ts';
 import { isPeriodJob, isTableJob, type Job } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
-import { announce, checkCopy, intakeOptions, openIntake, takeHold } from './opening.ts';
+import { announce, checkCopy, intakeOptions, openIntake, takeClaim } from './opening.ts';
 import {
   addTotals,
   emptyResult,
@@ -54,17 +54,17 @@ export async function runShard(
 ): Promise<ShardResult> {
   const result = emptyResult(shard);
   const name = { job: job.name, shard };
-  let hold: Hold | null = null;
+  let claim: Claim | null = null;
   try {
-    hold = await takeHold(job, shard, setting, request);
-    if (hold === null) return { ...result, outcome: 'locked' };
+    claim = await takeClaim(job, shard, setting, request);
+    if (claim === null) return { ...result, outcome: 'locked' };
     await setting.onStep('locked');
-    await workOn(job, name, runId, request, setting, hold, result);
+    await workOn(job, name, runId, request, setting, claim, result);
   } catch (error) {
     result.error = error;
     result.outcome = error instanceof InterruptedError || setting.halt.now.aborted ? 'interrupted' : 'failed';
   } finally {
-    await hold?.release();
+    await claim?.release();
   }
   return result;
 }
@@ -75,26 +75,26 @@ async function workOn(
   runId: string,
   request: Request,
   setting: Setting,
-  hold: Hold,
+  claim: Claim,
   result: ShardResult,
 ): Promise<void> {
   const { zone, clock } = setting;
   const log = setting.log.with({ runId, job: name.job, shard: name.shard });
-  const connecting = isTableJob(job) || isPeriodJob(job) ? hold.source() : null; // meanwhile
+  const connecting = isTableJob(job) || isPeriodJob(job) ? claim.source() : null; // meanwhile
   connecting?.catch(() => undefined); // awaited below, where it counts as this run's failure
-  await checkCopy(name, hold, setting, result, log);
+  await checkCopy(name, claim, setting, result, log);
   if (!request.dryRun)
-    hold.sequence = await beginRun(hold.target, name, { runId, kind: request.kind, now: clock.now() }, zone);
+    claim.sequence = await beginRun(claim.target, name, { runId, kind: request.kind, now: clock.now() }, zone);
   try {
-    const options = intakeOptions(name, runId, setting, hold, result, log);
+    const options = intakeOptions(name, runId, setting, claim, result, log);
     await connecting; // one that was never there is not waited for, one that is lost later is
-    const intake = await hold.retried(() => openIntake(job, options, setting));
-    const watermark = await hold.retried(() => intake.watermark(hold.target));
-    const run: Run = { name, runId, request, setting, hold, intake, log, result, watermark, pretended: null };
+    const intake = await claim.retried(() => openIntake(job, options, setting));
+    const watermark = await claim.retried(() => intake.watermark(claim.target));
+    const run: Run = { name, runId, request, setting, claim, intake, log, result, watermark, pretended: null };
     await (request.kind === 'repair' ? repairLetters(run) : runWindows(run));
     await nameHolder(run);
-    result.lettersWaiting = await countOpenLetters(hold.target, name);
-    result.waiting = (await intake.waiting?.(hold.target)) ?? null;
+    result.lettersWaiting = await countOpenLetters(claim.target, name);
+    result.waiting = (await intake.waiting?.(claim.target)) ?? null;
     if (setting.halt.soon.aborted) result.outcome = 'interrupted';
     else if (result.lettersWaiting > 0) result.outcome = 'dead-letters';
   } catch (error) {
@@ -102,10 +102,10 @@ async function workOn(
     result.error = error;
   }
   const error = result.error instanceof Error ? result.error.message : null;
-  if (hold.sequence !== null && !hold.target.lost) {
+  if (claim.sequence !== null && !claim.target.lost) {
     await endRun(
-      hold.target,
-      hold.sequence,
+      claim.target,
+      claim.sequence,
       { outcome: result.outcome, windows: result.windows, counts: result, error, now: clock.now() },
       zone,
     ).catch(() => undefined);
@@ -114,15 +114,15 @@ async function workOn(
 
 /** A range alone; or, where asked for, all that is closed once more, and then every window that is due. */
 async function runWindows(run: Run): Promise<void> {
-  const { request, result, setting, hold } = run;
+  const { request, result, setting, claim } = run;
   if (request.kind === 'range' && request.range !== null) return applyAgain(run, request.range);
   const { checkpoint } = result;
   if (request.kind === 'sweep') return checkpoint === null ? undefined : sweep(run, checkpoint - lookbackMs);
   if (checkpoint !== null && request.kind === 'full') {
-    const oldest = (await hold.retried(() => run.intake.oldest(hold.target))) ?? checkpoint;
+    const oldest = (await claim.retried(() => run.intake.oldest(claim.target))) ?? checkpoint;
     if (oldest < checkpoint) await applyAgain(run, { start: setting.zone.border(oldest), end: checkpoint });
   }
-  await hold.retried(() => announce(run));
+  await claim.retried(() => announce(run));
   while (result.windows < request.maxWindows && !setting.halt.soon.aborted) {
     if (!(await applyNext(run))) break;
   }
@@ -130,11 +130,11 @@ async function runWindows(run: Run): Promise<void> {
 
 /** Applies the next window that is due. Answers whether there may be another. */
 async function applyNext(run: Run): Promise<boolean> {
-  const { hold, setting, request } = run;
+  const { claim, setting, request } = run;
   const counts = noCounts();
   const window: WindowInHand = { chosen: null, attempted: null };
   for (;;) {
-    const taken = await hold.transaction(async (actual, session) => {
+    const taken = await claim.transaction(async (actual, session) => {
       const position = run.pretended ?? actual;
       const chosen = window.chosen ?? (await due(run, position, session));
       if (chosen === null) return null;
@@ -233,7 +233,7 @@ async function settle(run: Run, chosen: Chosen, taken: Taken, before: Counts, se
 
 /** After the commit: told, copied to Redis. Answers whether there may be another window. */
 async function finish(run: Run, chosen: Chosen, taken: Taken, counts: Counts): Promise<boolean> {
-  const { result, setting, name, log, hold, request } = run;
+  const { result, setting, name, log, claim, request } = run;
   const { window } = chosen;
   addCounts(result, counts);
   if (counts.read > 0) result.outcome = 'done';
@@ -254,7 +254,7 @@ async function finish(run: Run, chosen: Chosen, taken: Taken, counts: Counts): P
     return !endsDryRun(run, window, counts);
   }
   const warning = await setting.copies.publish(name, window.end, () =>
-    hold.retried(() => readCheckpoint(hold.target, name, setting.zone)),
+    claim.retried(() => readCheckpoint(claim.target, name, setting.zone)),
   );
   if (warning !== null) log.warn(warning);
   await setting.onStep('published');

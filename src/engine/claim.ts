@@ -30,7 +30,7 @@ const recoverySeconds = 5;
 type StepName = 'locked' | 'checkpoint-locked' | 'applied' | 'recorded' | 'moved' | 'committed' | 'published';
 export type OnStep = (step: StepName) => void | Promise<void>;
 
-export interface HoldOptions {
+export interface ClaimOptions {
   readonly name: ShardName;
   readonly openTarget: () => Promise<Session>;
   readonly openSource: () => Promise<Session>;
@@ -45,15 +45,15 @@ export interface HoldOptions {
   readonly waitForLock: boolean;
 }
 
-export class Hold {
-  readonly #options: HoldOptions;
+export class Claim {
+  readonly #options: ClaimOptions;
   #target: Session;
   readonly #sources: { main: Session | undefined; aside: Session | undefined } = { main: undefined, aside: undefined };
   #opening: Promise<void> = Promise.resolve();
   /** Set when the run has begun; see runs.ts. */
   sequence: number | null = null;
 
-  private constructor(options: HoldOptions, target: Session) {
+  private constructor(options: ClaimOptions, target: Session) {
     this.#options = options;
     this.#target = target;
     options.halt.now.addEventListener('abort', this.#letGo, { once: true });
@@ -67,10 +67,10 @@ export class Hold {
   };
 
   /** @returns null when another run holds the shard */
-  static async take(options: HoldOptions): Promise<Hold | null> {
-    const hold = new Hold(options, await options.openTarget());
-    if (await hold.#lock()) return hold;
-    await hold.release();
+  static async take(options: ClaimOptions): Promise<Claim | null> {
+    const claim = new Claim(options, await options.openTarget());
+    if (await claim.#lock()) return claim;
+    await claim.release();
     return null;
   }
 
