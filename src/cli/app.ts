@@ -47,7 +47,7 @@ export function openCopies({ config, databases }: Surroundings): CheckpointCopie
 
 /**
  * Does `work` for the jobs of each database, in a connection to it. Without a job by name, those of a database that has
- * no address are left out, and a line says so.
+ * no address are left out, which is said on a terminal.
  */
 export async function inEachTarget<Result>(
   surroundings: Surroundings,
@@ -68,7 +68,8 @@ function targetsOf({ config }: Surroundings, jobs: readonly Job[], isNamed: bool
   return [...new Set(jobs.map((job) => job.target))].filter((target) => {
     if (isNamed || target === 'main' || config.get(databaseSettings[target]) !== undefined) return true;
     const names = jobs.filter((job) => job.target === target).map(({ name }) => name);
-    process.stderr.write(`tidemark: ${names.join(', ')} left out: ${databaseSettings[target]} is not set\n`);
+    if (process.stderr.isTTY)
+      process.stderr.write(`tidemark: ${names.join(', ')} left out: ${databaseSettings[target]} is not set\n`);
     return false;
   });
 }
