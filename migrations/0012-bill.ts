@@ -32,7 +32,7 @@ export const bill: Migration = {
     provider VARCHAR(32) NULL COMMENT 'the payment provider through which the money came or went',
     order_id VARCHAR(64) NULL COMMENT 'what the provider calls it',
     fee BIGINT NULL COMMENT 'fen, of the provider',
-    expires_at TIMESTAMP NULL COMMENT 'of a hold; NULL: it waits for its caller',
+    hold_seconds INT UNSIGNED NULL COMMENT 'after which a hold is released; NULL: it waits for its caller',
     created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
     done_at TIMESTAMP NULL,
     origin BIGINT UNSIGNED AS (IF(channel IN ('rollback', 'confirm', 'cancel'), NULL, bill_id)) STORED,
@@ -50,19 +50,19 @@ export const bill: Migration = {
     CONSTRAINT bill_of_account FOREIGN KEY (account_id) REFERENCES account (account_id),
     CONSTRAINT bill_continues FOREIGN KEY (account_id, previous, balance_before, held_before)
       REFERENCES bill (account_id, sequence, balance_after, held_after),
-    CONSTRAINT bill_sign CHECK (CASE channel
+    CONSTRAINT bill_sign CHECK ((CASE channel
       WHEN 'recharge' THEN amount > 0 AND held_change = 0
       WHEN 'settlement' THEN amount > 0 AND held_change = 0
       WHEN 'charge' THEN amount < 0 AND held_change = 0
       WHEN 'hold' THEN amount = 0 AND held_change > 0
       WHEN 'confirm' THEN amount < 0 AND held_change <= amount
       WHEN 'cancel' THEN amount = 0 AND held_change < 0
-      ELSE amount <> 0 AND held_change = 0 END),
-    CONSTRAINT bill_end CHECK (CASE result
+      ELSE amount <> 0 AND held_change = 0 END) = 1),
+    CONSTRAINT bill_end CHECK ((CASE result
       WHEN 'success' THEN code IS NULL AND done_at IS NOT NULL AND sequence IS NOT NULL AND balance_before IS NOT NULL
         AND balance_after IS NOT NULL AND held_before IS NOT NULL AND held_after IS NOT NULL
       WHEN 'failed' THEN code IS NOT NULL AND done_at IS NOT NULL AND sequence IS NULL AND previous IS NULL AND balance_after IS NULL
-      ELSE code IS NULL AND done_at IS NULL AND sequence IS NULL AND previous IS NULL AND balance_after IS NULL END),
+      ELSE code IS NULL AND done_at IS NULL AND sequence IS NULL AND previous IS NULL AND balance_after IS NULL END) = 1),
     CONSTRAINT bill_effect CHECK (result <> 'success' OR (balance_after = balance_before + amount
       AND held_after = held_before + held_change AND held_after >= 0 AND held_after <= balance_after)),
     CONSTRAINT bill_place CHECK (sequence IS NULL OR (sequence = 1 AND previous IS NULL AND balance_before = 0 AND held_before = 0)

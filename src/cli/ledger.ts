@@ -1,6 +1,6 @@
 /** `tidemark ledger`: accounts and bills for the person at night. What changes something asks first, and leaves a trace. */
 import { userInfo } from 'node:os';
-import { type AccountView, type Answer, type Bill, Ledger } from '../ledger/index.ts';
+import { type AccountView, type Answer, type Bill, isFollowing, Ledger } from '../ledger/index.ts';
 import { exitCodes, JobError, UnavailableError, UsageError } from '../platform/errors.ts';
 import { openSurroundings, type Surroundings } from './app.ts';
 import { assertCanAsk, confirm } from './confirm.ts';
@@ -92,7 +92,7 @@ export async function resolve(bill: string, options: Options): Promise<number> {
   const reason = reasonOf(options, `tidemark ledger resolve ${bill}`);
   return withLedger(async (ledger, surroundings) => {
     const billId = idOf('bill', bill);
-    const open = (await ledger.unprocessed()).filter((one) => one.billId === billId);
+    const open = await ledger.unprocessed({ billId });
     if (open.length === 0) throw new UsageError(`bill ${bill} is not unprocessed`, 'tidemark ledger unprocessed');
     const apply = options.apply === true;
     const question = open.map((one) => describeResolution(one, apply)).join('\n');
@@ -107,10 +107,14 @@ export async function resolve(bill: string, options: Options): Promise<number> {
 /** Releases holds whose time is over: for cron, where no call comes by their accounts. */
 export async function expire(options: Options): Promise<number> {
   return withLedger(async (ledger) => {
-    const expired = await ledger.expireHolds();
-    if (options.json) printJson({ accounts: expired });
-    else if (process.stdout.isTTY) print(`holds of ${grouped(expired)} accounts released`);
-    return undefined;
+    const expiry = await ledger.expireHolds();
+    if (options.json) printJson(expiry);
+    else if (process.stdout.isTTY) print(`holds of ${grouped(expiry.accounts)} accounts released`);
+    if (expiry.locked === 0) return undefined;
+    throw new UnavailableError(
+      `${expiry.locked} accounts are kept locked by others: their holds stay`,
+      'tidemark ledger expire',
+    );
   }, true);
 }
 
@@ -129,17 +133,28 @@ async function withLedger(
   }
 }
 
-const operator = (): string => `${userInfo().username} (tidemark ledger)`;
+/** Who types this; in a container the user may have no name. */
+function operator(): string {
+  try {
+    return `${userInfo().username} (tidemark ledger)`;
+  } catch {
+    return `user ${process.getuid?.()} (tidemark ledger)`;
+  }
+}
 
 function idOf(what: string, text: string): bigint {
   if (/^[1-9]\d{0,19}$/.test(text)) return BigInt(text);
   throw new UsageError(`${what} "${text}" is no id: expected a whole number of 1 or more`, 'tidemark ledger --help');
 }
 
+const reasonMax = 200;
+
 /** Why somebody does this stays for ever, so it must be said. */
 function reasonOf({ reason, yes }: Options, command: string): string {
   if (reason === undefined || reason.trim() === '')
     throw new UsageError('--reason is missing: it is kept with what you do', `${command} --reason "…"`);
+  if ([...reason].length > reasonMax)
+    throw new UsageError(`--reason has more than ${reasonMax} characters`, `${command} --reason "…"`);
   if (!yes) assertCanAsk();
   return reason;
 }
@@ -153,13 +168,10 @@ function answerOf<Success extends object>(answer: Answer<Success>): Success {
   throw new JobError(answer.reason, 'tidemark ledger show <account>');
 }
 
-function describeResolution(
-  { billId, channel, amount, heldChange, accountId, createdAt }: Bill,
-  apply: boolean,
-): string {
-  const isFollowing = ['rollback', 'confirm', 'cancel'].includes(channel);
+function describeResolution(bill: Bill, apply: boolean): string {
+  const { billId, channel, amount, heldChange, accountId, createdAt } = bill;
   const sum = amount === 0n ? heldChange : amount;
-  const end = apply || isFollowing ? 'give it its effect' : 'close it without effect';
+  const end = apply || isFollowing(bill) ? 'give it its effect' : 'close it without effect';
   return `bill ${billId} of account ${accountId}, ${channel} of ${yuan(sum)} yuan, written ${createdAt.toISOString()}: ${end}`;
 }
 

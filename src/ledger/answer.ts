@@ -7,10 +7,10 @@
  * | code | when |
  * | --- | --- |
  * | 0 | done, now or when the same was asked before |
- * | 1 | there is no such account, price, bill, or open hold; what was to be rolled back never happened |
+ * | 1 | there is no such account, price, bill, or open hold; what a written bill was to follow never happened, and never will |
  * | 2 | not allowed: the bill belongs to another caller; a commission account is not recharged; a settlement or correction is not rolled back |
  * | 3 | the balance, less what is held, is too low |
- * | 4 | the account is frozen: nothing new, and nothing that takes money from it; cancel, expiry and the rollback of a charge go through |
+ * | 4 | the account is frozen: nothing new, and nothing that takes money from it; cancel, expiry, corrections and the rollback of a charge go through |
  * | 5 | others kept the account locked for longer than the limit; the bill is closed, nothing happened |
  * | 6 | an argument is wrong: not a positive bigint, more than an account can hold, a bill id that was not handed out, that belongs to another account or was used for something else |
  * | -1 | busy: the server cannot be reached, or a rollback, confirm or cancel did not get the account within the limit |
@@ -51,14 +51,13 @@ export type Answer<Success extends object> = ({ readonly code: 0 } & Success) | 
 export const refuse = (code: RefusalCode, reason: string): Refusal => ({ code, reason });
 
 const reasons: Readonly<Record<RefusalCode, string>> = {
-  1: 'there was nothing to do it to',
-  2: 'it was not allowed',
-  3: 'the balance was too low',
-  4: 'the account was frozen',
+  1: 'there is nothing to do it to',
+  2: 'it is not allowed',
+  3: 'the balance, less what is held, is too low',
+  4: 'the account is frozen',
   5: 'others kept the account locked, or a person has closed the bill',
-  6: 'an argument was wrong',
+  6: 'it is more than an account can hold',
 };
 
-/** What a bill that was refused answers, each time it is asked for. */
-export const refusedAs = (code: number): Refusal =>
-  refuse(code as RefusalCode, `refused when it was asked for first: ${reasons[code as RefusalCode]}`);
+/** What a bill that is refused by its account answers, now and each time it is asked for. */
+export const refusedAs = (code: number): Refusal => refuse(code as RefusalCode, reasons[code as RefusalCode]);

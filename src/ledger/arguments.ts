@@ -1,4 +1,5 @@
 /** What callers hand in, checked before anything is read or written: a wrong argument is an answer, too (code 6). */
+import { inspect } from 'node:util';
 import { balanceMax } from './account.ts';
 import { codes, type Refusal, refuse } from './answer.ts';
 
@@ -33,17 +34,22 @@ export function checkFen(name: string, value: unknown): Refusal | null {
   return fits ? null : wrong(`${name} is ${shown(value)}: expected whole fen as a bigint, 0 or more`);
 }
 
+/** Text that a VARCHAR of so many characters keeps as it is; what is needed has no blanks around it. */
 export function checkText(name: string, value: unknown, lengthMax: number, isNeeded = false): Refusal | null {
   if (value === undefined && !isNeeded) return null;
-  if (typeof value === 'string' && value.length <= lengthMax && (!isNeeded || value.trim() !== '')) return null;
-  return wrong(`${name} is ${shown(value)}: expected text of ${isNeeded ? 1 : 0} to ${lengthMax} characters`);
+  const isText = typeof value === 'string' && [...value].length <= lengthMax && !/\p{Surrogate}/u.test(value);
+  if (isText && (!isNeeded || (value !== '' && value.trim() === value))) return null;
+  const range = isNeeded ? `1 to ${lengthMax} characters, without blanks around it` : `at most ${lengthMax} characters`;
+  return wrong(`${name} is ${shown(value)}: expected text of ${range}`);
 }
+
+/** A year, so that a TIMESTAMP can hold the end. */
+const secondsMax = 366 * 86_400;
 
 export function checkSeconds(name: string, value: unknown): Refusal | null {
-  const fits = value === undefined || (Number.isInteger(value) && (value as number) > 0 && (value as number) <= 1e9);
-  return fits ? null : wrong(`${name} is ${shown(value)}: expected whole seconds, 1 or more`);
+  const fits =
+    value === undefined || (Number.isInteger(value) && (value as number) > 0 && (value as number) <= secondsMax);
+  return fits ? null : wrong(`${name} is ${shown(value)}: expected whole seconds, from 1 to ${secondsMax}`);
 }
 
-function shown(value: unknown): string {
-  return typeof value === 'bigint' ? String(value) : `${typeof value === 'string' ? `"${value.slice(0, 40)}"` : value}`;
-}
+const shown = (value: unknown): string => inspect(value, { maxStringLength: 40, depth: 0, breakLength: Infinity });

@@ -1,5 +1,5 @@
 /** Bills (流水): every operation leaves one, written before the account changes and never edited after its end. */
-import type { Cell, Reader, Session } from '../platform/mysql.ts';
+import type { Cell, Parameter, Reader, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import { dateOf } from './account.ts';
 
@@ -34,16 +34,17 @@ export interface BillContent {
   readonly orderId: string | null;
   /** Fen, of the provider. */
   readonly fee: bigint | null;
+  /** What was charged for; null without items. */
+  readonly items: readonly PricedItem[] | null;
+  /** Of a hold; null: it waits for its caller. */
+  readonly expiresInSeconds: number | null;
 }
 
 /** What is noted beside it. */
 export interface BillNotes {
-  readonly items: readonly PricedItem[] | null;
   readonly info: string | null;
   readonly operator: string | null;
   readonly clientAddress: string | null;
-  /** Of a hold; null: it waits for its caller. */
-  readonly expiresInSeconds: number | null;
 }
 
 export interface Bill extends BillContent {
@@ -55,25 +56,19 @@ export interface Bill extends BillContent {
   readonly balanceBefore: bigint | null;
   readonly balanceAfter: bigint | null;
   readonly heldAfter: bigint | null;
-  readonly items: readonly PricedItem[] | null;
   readonly info: string | null;
   readonly operator: string | null;
   readonly clientAddress: string | null;
-  /** UTC, as the next two. */
-  readonly expiresAt: Date | null;
+  /** UTC, as the next. */
   readonly createdAt: Date;
   readonly doneAt: Date | null;
 }
 
 const columns = `id, bill_id, channel, account_id, amount, held_change, caller, provider, order_id, fee, result, code, sequence,
-  balance_before, balance_after, held_after, prices, info, operator, client_address, expires_at, created_at, done_at`;
+  balance_before, balance_after, held_after, prices, info, operator, client_address, hold_seconds, created_at, done_at`;
 
 /** Bills by a condition of ours. */
-export async function findBills(
-  reader: Reader,
-  condition: string,
-  parameters: readonly (string | number)[],
-): Promise<Bill[]> {
+export async function findBills(reader: Reader, condition: string, parameters: readonly Parameter[]): Promise<Bill[]> {
   return (await reader.tuples(`SELECT ${columns} FROM bill WHERE ${condition}`, parameters)).map(toBill);
 }
 
@@ -106,11 +101,12 @@ const withoutWaiting = [
  * @returns false when its place is taken: by the same bill, asked for before, or by another use of the id
  */
 export async function insertBill(session: Session, bill: BillContent, notes: BillNotes): Promise<boolean> {
-  const { items, info, operator, clientAddress, expiresInSeconds } = notes;
+  const { items, expiresInSeconds } = bill;
+  const { info, operator, clientAddress } = notes;
   try {
     await session.write(
-      `${withoutWaiting[0]} INSERT ${withoutWaiting[1]} INTO bill (bill_id, channel, account_id, amount, held_change, caller, provider, order_id, fee, prices, info, operator, client_address, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NOW() + INTERVAL ? SECOND)`,
+      `${withoutWaiting[0]} INSERT ${withoutWaiting[1]} INTO bill (bill_id, channel, account_id, amount, held_change, caller, provider, order_id, fee, prices, info, operator, client_address, hold_seconds)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         String(bill.billId),
         bill.channel,
@@ -144,9 +140,15 @@ export function isSameContent(a: BillContent, b: BillContent): boolean {
     a.caller === b.caller &&
     a.provider === b.provider &&
     a.orderId === b.orderId &&
-    a.fee === b.fee
+    a.fee === b.fee &&
+    a.expiresInSeconds === b.expiresInSeconds &&
+    contentOf(a.items) === contentOf(b.items)
   );
 }
+
+/** Things and how many; their prices may have changed. */
+const contentOf = (items: readonly PricedItem[] | null): string | null =>
+  items === null ? null : JSON.stringify(items.map(({ name, quantity }) => [name, String(quantity)]));
 
 const itemText = ({ name, quantity, price }: PricedItem) => ({
   name,
@@ -188,7 +190,7 @@ function toBill(row: readonly Cell[]): Bill {
     info: text(17),
     operator: text(18),
     clientAddress: text(19),
-    expiresAt: date(20),
+    expiresInSeconds: row[20] === null ? null : Number(row[20]),
     createdAt: date(21) as Date,
     doneAt: date(22),
   };

@@ -12,19 +12,20 @@ import {
   type Bill,
   type BillContent,
   type BillNotes,
+  type Channel,
   type FollowingChannel,
   insertBill,
   isFollowing,
   isSameContent,
   type OriginChannel,
-  type PricedItem,
   readBill,
   readOrigin,
 } from './bill.ts';
 import type { BillNumbers } from './numbers.ts';
-import { closeBill, type Ended, processBill } from './process.ts';
+import { closeBill, type Ended, isOver, processBill, refusalOf } from './process.ts';
 import { checkNamed, type Named, notesOf, type Wanted } from './request.ts';
 import { LockedError, type Sessions } from './sessions.ts';
+import type { Turns } from './turns.ts';
 
 /** A bill that took effect; the account as it was right after it. */
 export interface Booked {
@@ -40,10 +41,12 @@ export interface Booked {
 export class Booking {
   readonly #sessions: Sessions;
   readonly #numbers: BillNumbers;
+  readonly #turns: Turns;
   readonly #caller: string;
 
-  constructor(sessions: Sessions, numbers: BillNumbers, caller: string) {
+  constructor(sessions: Sessions, turns: Turns, numbers: BillNumbers, caller: string) {
     this.#sessions = sessions;
+    this.#turns = turns;
     this.#numbers = numbers;
     this.#caller = caller;
   }
@@ -51,22 +54,21 @@ export class Booking {
   /** A bill that begins something. */
   async begin(
     channel: OriginChannel,
-    request: Named & { readonly expiresInSeconds?: number },
+    request: Named,
     mistake: Refusal | null,
-    wanted: Wanted,
-    items: readonly PricedItem[] | null = null,
+    wanted: () => Wanted,
   ): Promise<Answer<Booked>> {
     const wrong = checkNamed(request) ?? mistake;
     if (wrong !== null) return wrong;
     const { billId, accountId } = request;
-    return answered(codes.readError, async () => {
+    return called(this.#sessions, codes.readError, async () => {
       if (!(await this.#numbers.wasHandedOut(billId)))
         return refuse(codes.badArgument, `bill id ${billId} was not handed out: nextBillId gives one`);
       const account = await this.#sessions.run((session) => readAccount(session, accountId));
       if (account === null) return noAccount(accountId);
       if (account.kind === 'commission' && channel === 'recharge')
         return refuse(codes.notAllowed, `account ${accountId} is a commission account: settlements fill it`);
-      return this.#book({ billId, channel, accountId, caller: this.#caller, ...wanted }, notesOf(request, items));
+      return this.#book(this.#billOf(channel, request, wanted()), notesOf(request));
     });
   }
 
@@ -84,18 +86,21 @@ export class Booking {
     const wrong = checkNamed(request) ?? mistake;
     if (wrong !== null) return wrong;
     const { billId, accountId } = request;
-    return answered(codes.readError, async () => {
+    return called(this.#sessions, codes.readError, async () => {
       const wanted = await this.#sessions.run(async (session) => {
         const origin = await readOrigin(session, billId);
         const refusal = this.#refusalOfOrigin(origin, request);
         if (refusal !== null) return refusal;
         const judged = await judge(origin as Bill, session);
         if ('code' in judged || (await readBill(session, { billId, channel })) !== null) return judged;
+        if (channel === 'confirm' && (await isOver(session, billId)))
+          return refuse(codes.noData, `the time of hold ${billId} is over`);
         // Refused before its bill is written, so that it can be asked for again when the account is free.
-        return obstacleTo(channel, judged, (await readAccount(session, accountId)) as Account) ?? judged;
+        const obstacle = refusalOf((await readAccount(session, accountId)) as Account, { channel, ...judged });
+        return obstacle === null ? judged : refusedAs(obstacle);
       });
       if ('code' in wanted) return wanted;
-      return this.#book({ billId, channel, accountId, caller: this.#caller, ...wanted }, notesOf(request, null));
+      return this.#book(this.#billOf(channel, request, wanted), notesOf(request));
     });
   }
 
@@ -106,13 +111,18 @@ export class Booking {
     return origin.result === 'failed' ? refuse(codes.noData, `bill ${billId} never took effect`) : null;
   }
 
+  #billOf(channel: Channel, { billId, accountId }: Named, wanted: Wanted): BillContent {
+    const names = { billId, channel, accountId, caller: this.#caller };
+    return { items: null, expiresInSeconds: null, ...names, ...wanted };
+  }
+
   /** Writes the bill, for good, then processes it. */
   #book(bill: BillContent, notes: BillNotes): Promise<Answer<Booked>> {
     return answered(codes.writeError, async () => {
       const clash = await this.#sessions.run((session) => writeBill(session, bill, notes));
       if (clash !== null) return clash;
       try {
-        return answerOf(await this.#sessions.transaction((session) => processBill(session, bill)));
+        return answerOf(await this.#turns.take(bill.accountId, () => this.#process(bill)));
       } catch (error) {
         if (!(error instanceof LockedError)) throw error;
         if (isFollowing(bill))
@@ -121,20 +131,16 @@ export class Booking {
       }
     });
   }
+
+  async #process(bill: BillContent): Promise<Ended> {
+    for (;;) {
+      const ended = await this.#sessions.transaction((session) => processBill(session, bill));
+      if (ended !== null) return ended;
+    }
+  }
 }
 
 export const noAccount = (accountId: bigint): Refusal => refuse(codes.noData, `there is no account ${accountId}`);
-
-/** Why something that follows cannot be done now, but may be later. */
-function obstacleTo(channel: FollowingChannel, { amount }: Wanted, account: Account): Refusal | null {
-  if (amount >= 0n) return null;
-  if (account.frozenReason !== null)
-    return refuse(codes.frozen, `account ${account.accountId} is frozen: ${account.frozenReason}`);
-  // What is confirmed was held; a recharge that is rolled back may be spent by now.
-  if (channel === 'rollback' && account.balance - account.held + amount < 0n)
-    return refuse(codes.tooLow, `account ${account.accountId} has spent what is to be rolled back`);
-  return null;
-}
 
 /** @returns why the id cannot be used so; null when the bill is there, now or from before */
 async function writeBill(session: Session, bill: BillContent, notes: BillNotes): Promise<Refusal | null> {
@@ -151,10 +157,17 @@ async function giveUp(session: Session, key: BillContent): Promise<Bill> {
   return (await readBill(session, key)) as Bill;
 }
 
-function answerOf({ billId, amount, result, code, balanceAfter, heldAfter }: Ended): Answer<Booked> {
-  if (result === 'failed') return refusedAs(code as number);
+function answerOf({ billId, amount, code, balanceAfter, heldAfter }: Ended): Answer<Booked> {
+  if (code !== null) return refusedAs(code);
   return { code: 0, billId, amount, balance: balanceAfter as bigint, held: heldAfter as bigint };
 }
+
+/** A call from outside: closing waits for it, and once closed it is busy for ever. */
+export const called = <Success extends object>(
+  sessions: Sessions,
+  failing: UnknownCode,
+  work: () => Promise<Answer<Success>>,
+): Promise<Answer<Success>> => answered(failing, () => sessions.call(work));
 
 /** Whatever fails is an answer: that nobody knows. */
 export async function answered<Success extends object>(
@@ -164,7 +177,7 @@ export async function answered<Success extends object>(
   try {
     return await work();
   } catch (error) {
-    const isBusy = error instanceof LockedError || error instanceof UnavailableError;
+    const isBusy = error instanceof UnavailableError;
     return { code: isBusy ? codes.busy : failing, reason: error instanceof Error ? error.message : String(error) };
   }
 }

@@ -1,7 +1,8 @@
 /** What callers ask for, checked as a whole, and what of it stands on the bill. */
+import { balanceMax } from './account.ts';
 import { codes, type Refusal, refuse } from './answer.ts';
 import { checkAmount, checkFen, checkId, checkText, firstOf } from './arguments.ts';
-import type { BillContent, BillNotes, PricedItem } from './bill.ts';
+import type { BillContent, BillNotes } from './bill.ts';
 import type { Items } from './prices.ts';
 
 /** Who asks, and what they say of it. */
@@ -59,7 +60,9 @@ export interface Correction extends Named {
 type OfProvider = Pick<BillContent, 'provider' | 'orderId' | 'fee'>;
 
 /** What a bill says beside its names. */
-export type Wanted = Pick<BillContent, 'amount' | 'heldChange'> & OfProvider;
+export type Wanted = Pick<BillContent, 'amount' | 'heldChange'> &
+  OfProvider &
+  Partial<Pick<BillContent, 'items' | 'expiresInSeconds'>>;
 
 export const notProvided: OfProvider = { provider: null, orderId: null, fee: null };
 
@@ -95,21 +98,23 @@ export function checkProvided({ provider, orderId, fee }: Provided): Refusal | n
 export function checkCharge({ amount, items }: Charge): Refusal | null {
   if (amount === undefined && items === undefined)
     return refuse(codes.badArgument, 'neither amount nor items are given');
-  const names = Object.entries(items ?? { one: 1n });
-  const isSound = names.length > 0 && names.every(([, quantity]) => typeof quantity === 'bigint' && quantity > 0n);
-  return firstOf(
-    amount === undefined ? null : checkAmount(amount),
-    isSound ? null : refuse(codes.badArgument, 'items is empty, or a quantity is not a bigint of 1 or more'),
-  );
+  return firstOf(amount === undefined ? null : checkAmount(amount), items === undefined ? null : checkItems(items));
 }
 
-export const notesOf = (
-  { info, operator, clientAddress, ...more }: Noted & { readonly expiresInSeconds?: number },
-  items: readonly PricedItem[] | null,
-): BillNotes => ({
-  items,
+/** More would not fit on a bill. */
+const itemsMax = 100;
+
+function checkItems(items: unknown): Refusal | null {
+  const entries = typeof items === 'object' && items !== null ? Object.entries(items) : [];
+  const isSound = entries.every(
+    ([, quantity]) => typeof quantity === 'bigint' && quantity > 0n && quantity <= balanceMax,
+  );
+  if (isSound && entries.length > 0 && entries.length <= itemsMax) return null;
+  return refuse(codes.badArgument, `items is not 1 to ${itemsMax} names, each with a bigint of 1 or more`);
+}
+
+export const notesOf = ({ info, operator, clientAddress }: Noted): BillNotes => ({
   info: info ?? null,
   operator: operator ?? null,
   clientAddress: clientAddress ?? null,
-  expiresInSeconds: more.expiresInSeconds ?? null,
 });

@@ -21,7 +21,7 @@ export interface SessionsOptions {
 }
 
 /** Others kept a lock for longer than the patience. */
-export class LockedError extends Error {}
+export class LockedError extends UnavailableError {}
 
 /** By then the server has given up a lock by itself. */
 const graceMs = 3000;
@@ -32,6 +32,8 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #limit: LimitFunction;
   readonly #idle: Session[] = [];
+  #under = 0;
+  #isClosed = false;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -42,7 +44,19 @@ export class Sessions {
    * @throws LockedError and UnavailableError when the patience ends; anything else that the work throws, at once
    */
   run<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
-    return this.#limit(() => this.#patiently(work));
+    const until = Date.now() + this.#options.patienceMs; // waiting for a connection counts
+    return this.#limit(() => this.#patiently(work, until));
+  }
+
+  /** Counts a call of several pieces of work: `close` waits for it. @throws UnavailableError once closed */
+  async call<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#isClosed) throw new UnavailableError('the ledger is closed');
+    this.#under += 1;
+    try {
+      return await work();
+    } finally {
+      this.#under -= 1;
+    }
   }
 
   /** Runs work in a transaction, READ COMMITTED. */
@@ -55,8 +69,7 @@ export class Sessions {
     });
   }
 
-  async #patiently<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
-    const until = Date.now() + this.#options.patienceMs;
+  async #patiently<Result>(work: (session: Session) => Promise<Result>, until: number): Promise<Result> {
     for (let pause = firstPauseMs; ; pause = Math.min(longestPauseMs, pause * 2)) {
       try {
         return await this.#once(work);
@@ -93,8 +106,13 @@ export class Sessions {
     const { url, patienceMs, stallTimeoutMs } = this.#options;
     const session = await Session.open({ url, label: 'ledger', setting: 'LEDGER_DATABASE_URL', stallTimeoutMs });
     const seconds = Math.max(1, Math.ceil(patienceMs / 1000));
-    await session.write(`SET SESSION innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}`);
-    return session;
+    try {
+      await session.write(`SET SESSION innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}`);
+      return session;
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
   }
 
   /** Takes back a connection on which something failed: nothing of the work may stay. */
@@ -103,15 +121,15 @@ export class Sessions {
     if (!session.lost) this.#idle.push(session);
   }
 
-  /** Closes the connections; work under way is waited for. */
+  /** Closes the connections when all calls under way have their answers; new ones are refused. */
   async close(): Promise<void> {
-    this.#limit.clearQueue();
-    while (this.#limit.activeCount > 0) await sleep(5);
+    this.#isClosed = true;
+    while (this.#under + this.#limit.activeCount + this.#limit.pendingCount > 0) await sleep(5);
     await Promise.all(this.#idle.splice(0).map((session) => session.close()));
   }
 }
 
 function givenUp(error: Error, isLocked: boolean): Error {
-  if (isLocked) return new LockedError(error.message, { cause: error });
+  if (isLocked) return new LockedError(error.message, undefined, error);
   return error instanceof TidemarkError ? error : new UnavailableError(error.message, undefined, error);
 }
