@@ -56,15 +56,18 @@ export async function inEachTarget<Result>(
   work: (jobs: readonly Job[], session: Session) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  for (const target of targetsOf(surroundings, jobs, isNamed)) {
-    const own = jobs.filter((job) => job.target === target);
-    results.push(await withSession(surroundings, target, (session) => work(own, session)));
+  const addressOf = (target: DatabaseName) => surroundings.config.get(databaseSettings[target]);
+  const targets = targetsOf(surroundings, jobs, isNamed);
+  for (const address of new Set(targets.map(addressOf))) {
+    const here = targets.filter((target) => addressOf(target) === address); // two may share one
+    const own = jobs.filter((job) => here.includes(job.target));
+    results.push(await withSession(surroundings, here[0] as DatabaseName, (session) => work(own, session)));
   }
   return results;
 }
 
 /** The databases of these jobs that have an address; the main one always counts. */
-function targetsOf({ config }: Surroundings, jobs: readonly Job[], isNamed: boolean): Job['target'][] {
+export function targetsOf({ config }: Surroundings, jobs: readonly Job[], isNamed: boolean): Job['target'][] {
   return [...new Set(jobs.map((job) => job.target))].filter((target) => {
     if (isNamed || target === 'main' || config.get(databaseSettings[target]) !== undefined) return true;
     const names = jobs.filter((job) => job.target === target).map(({ name }) => name);

@@ -1,25 +1,26 @@
 /** `tidemark migrate`: the tables that tidemark owns, and the copies of source tables that are not there yet. */
-import { isTableJob, type Job, shardNames } from '../engine/job.ts';
+import { isTableJob, shardNames } from '../engine/job.ts';
 import { databaseSettings } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { migrate } from '../platform/migrator.ts';
 import type { Session } from '../platform/mysql.ts';
 import { copyStatement, tableExists } from '../platform/table-copy.ts';
-import { type App, inEachTarget, openSurroundings, type Surroundings, withSession } from './app.ts';
+import { type App, openSurroundings, type Surroundings, targetsOf, withSession } from './app.ts';
 import { print } from './output.ts';
 
 export async function migrateAll(app: App, options: { dryRun?: true }): Promise<number> {
   const surroundings = openSurroundings();
   const dryRun = options.dryRun === true;
   let changed = 0;
-  await inEachTarget(surroundings, app.jobs, false, async ([job], session) => {
-    const { target } = job as Job;
+  for (const target of targetsOf(surroundings, app.jobs, false)) {
     const url = surroundings.config.need(databaseSettings[target]) as string;
-    const applied = await migrate(session, url, app.migrations[target], dryRun);
-    for (const { name, sql } of applied) print(dryRun ? `${sql};\n` : `applied ${name} to ${session.database}`);
-    changed += applied.length;
-    if (target === 'main') changed += await createCopies(app, surroundings, session, dryRun);
-  });
+    await withSession(surroundings, target, async (session) => {
+      const applied = await migrate(session, url, app.migrations[target], dryRun);
+      for (const { name, sql } of applied) print(dryRun ? `${sql};\n` : `applied ${name} to ${session.database}`);
+      changed += applied.length;
+      if (target === 'main') changed += await createCopies(app, surroundings, session, dryRun);
+    });
+  }
   if (changed === 0) print('nothing to do: all tables are there');
   return exitCodes.done;
 }

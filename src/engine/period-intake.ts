@@ -1,10 +1,11 @@
 /**
  * What a job takes in that works by whole days or months: a period is due when it is over, when no row of the table that
  * it needs is still on its way into it, when the job that it follows is past it, and when the job itself waits for
- * nothing more. It is taken whole or not at all, in as many transactions as its size asks for.
+ * nothing more. It is taken in as many transactions as its size asks for; its effects must bear repetition, since a run
+ * that ends between two of them takes the whole period again. The checkpoint moves with the last one.
  */
 import { databaseSettings } from '../platform/config.ts';
-import { SetupError } from '../platform/errors.ts';
+import { JobError, SetupError } from '../platform/errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import { columnOf, needTable } from '../platform/table.ts';
 import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
@@ -27,6 +28,15 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
     job.follows === undefined ? null : { job: job.follows, shards: shardNames(upstreamOf(job, setting.jobs)) };
   const ask = (target: Target | Session) => ({ shard, target, zone, now: now(), setting: setting.settingOf });
   const begin = contextOf(options, setting);
+  /** Why a period cannot be taken yet; `by` is null where rows are in flight. */
+  const obstacleTo = async (window: Window, target: Target): Promise<{ by: Holder | null } | null> => {
+    if (window.end > now()) return { by: { ...nobody, detail: `it ends at ${zone.iso(window.end)}` } };
+    const period = zone.periodName(job.period, window.start);
+    const reason = await job.waitsFor?.({ ...ask(target), period, window });
+    if (reason) return { by: { ...nobody, detail: reason } };
+    if (settleLagMs !== undefined) return null;
+    return (await provenEnd(source, window, await claim.aside(), zone)).end < window.end ? { by: null } : null;
+  };
   return {
     async watermark() {
       const reader = { own: await claim.aside(), upstream: await claim.source() };
@@ -50,12 +60,10 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
       if (window.start === window.end) return notTaken(window, null); // a first run without data begins here
       assertWhole(job, options, window);
       const period = zone.periodName(job.period, window.start);
-      if (mode === 'closing' && resume === null) {
-        const reason = await job.waitsFor?.({ ...ask(target), period, window });
-        if (reason) return notTaken(window, { ...nobody, detail: reason });
-        const proven =
-          settleLagMs === undefined ? (await provenEnd(source, window, await claim.aside(), zone)).end : window.end;
-        if (proven < window.end) return notTaken(window, null);
+      if (resume === null && (mode === 'closing' || job.rangeMayLead === true)) {
+        const obstacle = await obstacleTo(window, target);
+        if (obstacle !== null && mode === 'closing') return notTaken(window, obstacle.by);
+        if (obstacle !== null) throw notYet(options.name, period, obstacle.by);
       }
       const totals = new Map<string, bigint>();
       const context = await begin(target, window, resume, totals);
@@ -92,6 +100,13 @@ const nobody: Omit<Holder, 'detail'> = {
   ageSeconds: null,
   statement: null,
 };
+
+/** Asked for by name, a period that cannot be taken is no success. */
+const notYet = (name: ShardName, period: string, by: Holder | null): JobError =>
+  new JobError(
+    `${titleOf(name)}: ${period} cannot be taken yet: ${by?.detail ?? 'an open transaction holds rows of it'}`,
+    `tidemark status ${name.job}`,
+  );
 
 const notTaken = ({ start }: Window, heldBackBy: Holder | null): Taken => ({
   window: { start, end: start },

@@ -127,6 +127,21 @@ describe('days that are over', () => {
     expect(applied).toEqual([nameOf(2), nameOf(1)]);
   });
 
+  test('are not taken by name before they are over and complete', async () => {
+    await addEvent(0);
+    const lead = { rangeMayLead: true } as const;
+    const of = (start: number) => ({ kind: 'range', range: { start, end: start + dayMs } }) as const;
+    expect((await run(lead, of(today()))).error).toMatchObject({
+      exitCode: 1,
+      message: expect.stringContaining('it ends at'),
+    });
+    const waitsFor = async () => 'the file of that day';
+    expect((await run({ ...lead, waitsFor }, of(today() - dayMs))).error).toMatchObject({
+      message: expect.stringContaining('the file of that day'),
+    });
+    expect(await fine(run(lead, of(today() - dayMs)))).toMatchObject({ windows: 1 });
+  });
+
   test('are left alone by a dry run, which tells the same sums', async () => {
     await addEvent(2);
     const dry = await fine(run({}, { dryRun: true }));
