@@ -8,11 +8,12 @@ import { print, printJson, printTable } from '../src/cli/output.ts';
 import { exitCodes } from '../src/platform/errors.ts';
 import type { Benchmark, Report } from './benchmark.ts';
 import { ledger } from './ledger.ts';
+import { reconcile } from './reconcile.ts';
 import { StoppedError } from './site.ts';
 import { startup } from './startup.ts';
 import { sync } from './sync.ts';
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { sync, startup, ledger };
+const benchmarks: Readonly<Record<string, Benchmark>> = { sync, startup, ledger, reconcile };
 const names = Object.keys(benchmarks);
 
 const usage = `npm run bench [-- [name...] [--rows n] [--rounds n] [--pairs n] [--json]]

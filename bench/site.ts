@@ -66,7 +66,8 @@ export async function withSite<Result>(
 }
 
 function openSite(world: World, folder: string, signal: AbortSignal): Site {
-  for (const session of [world.source, world.main]) session.keepWarm(60_000);
+  const ledger = world.settings.LEDGER_DATABASE_URL === undefined ? [] : [world.ledger];
+  for (const session of [world.source, world.main, ...ledger]) session.keepWarm(60_000);
   const inMemory = folder.startsWith('/dev/shm');
   return {
     world,

@@ -2,9 +2,9 @@ import { defineJob, type Part, type PeriodContext, type PeriodQuestion } from '.
 import { firstBill, instantOf, stretchOf } from '../src/reconciliation/bills.ts';
 import { noteDay, pageOf, reportOf, writeReport } from '../src/reconciliation/day-report.ts';
 import { DifferenceBook, openDifferences } from '../src/reconciliation/differences.ts';
+import { type Counterpart, isCounterpart } from '../src/reconciliation/entry.ts';
 import { audit, isLastDay } from '../src/reconciliation/ledger-audit.ts';
 import { type Reconciled, reconcile } from '../src/reconciliation/reconcile.ts';
-import { type Counterpart, isCounterpart } from '../src/reconciliation/statement.ts';
 import {
   findStatement,
   firstStatementDay,

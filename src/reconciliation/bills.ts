@@ -6,8 +6,7 @@
  * provider is told apart by its bill. Bills are never changed after their end, so a day that is over stays as it is.
  */
 import type { Cell, Reader } from '../platform/mysql.ts';
-import { type Direction, type Entry, keyOf, type Status } from './entry.ts';
-import type { Counterpart } from './statement.ts';
+import { type Counterpart, type Direction, type Entry, keyOf, type Status } from './entry.ts';
 
 /** A stretch of time as the text of TIMESTAMP columns in UTC, its end not included. */
 export interface Stretch {
@@ -25,8 +24,12 @@ export const instantOf = (utc: string) => Date.parse(`${utc.replace(' ', 'T')}Z`
 /** The business time of the text of a TIMESTAMP in UTC. */
 export type LocalTime = (utc: string) => string;
 
-const pageRows = 10_000;
+const pageRows = 1000;
+/** More than a page takes: order ids have at most 64 characters. */
+const pageBytesMax = 2 ** 20;
 const lookUpRows = 500;
+/** Of a BIGINT UNSIGNED, filled up with zeros, so that ids are in order as texts. */
+const idDigits = 20;
 
 /** Which bills are told to a counterpart, and by which name. */
 const told: Readonly<Record<Counterpart, { readonly condition: string; readonly reference: string }>> = {
@@ -39,29 +42,69 @@ const told: Readonly<Record<Counterpart, { readonly condition: string; readonly 
 };
 
 const columnsOf = (counterpart: Counterpart) =>
-  `${told[counterpart].reference}, bill_id, amount, fee, result, IFNULL(done_at, created_at)`;
+  counterpart === 'initiator'
+    ? "bill_id reference, '' part, amount, NULL fee"
+    : "IFNULL(order_id, CONCAT('bill ', bill_id)) reference, IF(amount < 0, bill_id, '') part, amount, fee";
 
-/** The successful bills of a stretch, in pages; each page in order of their success. */
+/**
+ * The successful bills of a stretch, in pages. A page comes as one text, a line for each bill: the driver would take
+ * longer over the fields of a million rows than we need for all the rest.
+ */
 export async function* billsOf(
   ledger: Reader,
   counterpart: Counterpart,
   { from, to }: Stretch,
   localTime: LocalTime,
-): AsyncGenerator<Entry[]> {
+): AsyncGenerator<Iterable<Entry>> {
+  const page = `
+    SELECT GROUP_CONCAT(CONCAT_WS(',', done_at, part, amount, IFNULL(fee, ''), REPLACE(reference, '\n', ' ')) SEPARATOR '\n'),
+           COUNT(*), MAX(CONCAT(done_at, LPAD(id, ${idDigits}, '0')))
+      FROM (SELECT done_at, id, ${columnsOf(counterpart)} FROM bill
+             WHERE done_at >= ? AND done_at < ? AND (done_at > ? OR id > CAST(? AS UNSIGNED)) AND result = 'success' AND ${told[counterpart].condition}
+             ORDER BY done_at, id LIMIT ${pageRows}) page`;
+  await ledger.rows(`SET SESSION group_concat_max_len = ${pageBytesMax}`);
   const timeOf = remembered(localTime);
-  const page = (after: string, id: Cell) =>
-    ledger.tuples(
-      `SELECT ${columnsOf(counterpart)}, done_at, id FROM bill
-        WHERE done_at >= ? AND done_at < ? AND (done_at > ? OR id > ?) AND result = 'success' AND ${told[counterpart].condition}
-        ORDER BY done_at, id LIMIT ${pageRows}`,
-      [after, to, after, id],
-    );
-  for (let rows = await page(from, 0); rows.length > 0; ) {
-    const [after, id] = (rows.at(-1) as Cell[]).slice(-2) as [string, Cell];
-    const next = rows.length < pageRows ? Promise.resolve([]) : page(after, id);
-    next.catch(() => undefined); // it is awaited below, or the caller has failed first
-    yield rows.map((row) => entryOf(row, counterpart, timeOf));
-    rows = await next;
+  const read = async (last: string) => {
+    const [doneAt, id] = [last.slice(0, -idDigits), last.slice(-idDigits)];
+    const [row] = await ledger.tuples(page, [doneAt, to, doneAt, id]);
+    return { lines: new Lines(String(row?.[0] ?? ''), timeOf), count: Number(row?.[1]), last: String(row?.[2]) };
+  };
+  for (let part = await read(from + '0'.repeat(idDigits)); ; part = await read(part.last)) {
+    yield part.lines;
+    if (part.lines.taken !== part.count) throw new Error(`${part.count} bills came as ${part.lines.taken} lines`);
+    if (part.count < pageRows) return;
+  }
+}
+
+/**
+ * The bills in a page. They are made one by one, as they are asked for, and the text is dropped with the last of them:
+ * what is still held when the next page comes grows old in memory before it is given back.
+ */
+class Lines implements Iterable<Entry> {
+  readonly #timeOf: LocalTime;
+  #text: string;
+  taken = 0;
+
+  constructor(text: string, timeOf: LocalTime) {
+    this.#text = text;
+    this.#timeOf = timeOf;
+  }
+
+  *[Symbol.iterator](): Generator<Entry> {
+    for (let start = 0; start < this.#text.length; this.taken++) {
+      const found = this.#text.indexOf('\n', start);
+      const end = found < 0 ? this.#text.length : found;
+      yield this.#entry(this.#text.slice(start, end));
+      start = end + 1;
+    }
+    this.#text = '';
+  }
+
+  /** The reference is the last field, and may hold commas. */
+  #entry(line: string): Entry {
+    const [doneAt, part, amount, fee] = line.split(',', 4) as [string, string, string, string];
+    const reference = line.slice(doneAt.length + part.length + amount.length + fee.length + 4);
+    return entryOf([reference, part, amount, fee === '' ? null : fee, 'success', doneAt], this.#timeOf);
   }
 }
 
@@ -74,13 +117,18 @@ export async function billsByKey(
 ): Promise<Map<string, Entry[]>> {
   const found = new Map<string, Entry[]>();
   const { condition, reference } = told[counterpart];
-  const wanted = counterpart === 'initiator' ? references.filter((text) => /^[1-9]\d{0,19}$/.test(text)) : references;
+  const areIds = counterpart === 'initiator';
+  const wanted = areIds ? references.filter((text) => /^[1-9]\d{0,18}$/.test(text)) : references;
   for (let from = 0; from < wanted.length; from += lookUpRows) {
+    const some = wanted.slice(from, from + lookUpRows);
+    // Ids are compared as numbers: compared with a text, both would become fractions, and long ids one another.
+    const [list, parameters] = areIds ? [some.join(', '), []] : ['?', [some]];
     const rows = await ledger.tuples(
-      `SELECT ${columnsOf(counterpart)} FROM bill WHERE ${reference} IN (?) AND ${condition} ORDER BY id`,
-      [wanted.slice(from, from + lookUpRows)],
+      `SELECT ${columnsOf(counterpart)}, result, IFNULL(done_at, created_at) FROM bill
+        WHERE ${reference} IN (${list}) AND ${condition} ORDER BY id`,
+      parameters,
     );
-    for (const entry of rows.map((row) => entryOf(row, counterpart, localTime)))
+    for (const entry of rows.map((row) => entryOf(row, localTime)))
       found.set(keyOf(entry), [...(found.get(keyOf(entry)) ?? []), entry]);
   }
   for (const [key, entries] of found) {
@@ -107,17 +155,13 @@ export async function hasBills(ledger: Reader, counterpart: Counterpart, { from,
   return rows.length > 0;
 }
 
-function entryOf(
-  [reference, billId, amount, fee, result, at]: Cell[],
-  counterpart: Counterpart,
-  timeOf: LocalTime,
-): Entry {
+function entryOf([reference, part, amount, fee, result, at]: Cell[], timeOf: LocalTime): Entry {
   const fen = BigInt(amount as string | number);
   const direction: Direction = fen < 0n ? 'out' : 'in';
   return {
-    reference: String(reference ?? `bill ${billId}`),
+    reference: String(reference),
     direction,
-    part: counterpart !== 'initiator' && direction === 'out' ? String(billId) : '',
+    part: String(part),
     amount: fen,
     fee: fee === null || fee === undefined ? null : BigInt(fee),
     status: result as Status,

@@ -78,9 +78,9 @@ export async function writeReport(ledger: Reader, { folder, counterpart, day, is
   await aside(page, (path) => writeFile(path, htmlPage(report)));
 }
 
-/** Writes a file under another name first. */
+/** Writes a file under another name first. The shard is locked: nobody else writes this one. */
 async function aside(path: string, write: (path: string) => Promise<void>): Promise<void> {
-  const made = `${path}.${process.pid}.tmp`;
+  const made = `${path}.tmp`;
   try {
     await write(made);
     await rename(made, path);

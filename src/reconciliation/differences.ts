@@ -314,10 +314,10 @@ export async function firstDifferences(
   return rows.map(storedOf);
 }
 
-/** Sums of a day's differences by outcome. */
+/** Sums of a day's differences by outcome; money that did not move is none. */
 export async function totalsOfDay(ledger: Reader, counterpart: string, day: string) {
   const rows = await ledger.tuples(
-    `SELECT outcome, COUNT(*), IFNULL(SUM(local_amount), 0), IFNULL(SUM(channel_amount), 0) FROM difference
+    `SELECT outcome, COUNT(*), SUM(IF(local_status = 'success', local_amount, 0)), SUM(IF(channel_status = 'success', channel_amount, 0)) FROM difference
       WHERE counterpart = ? AND day = ? GROUP BY outcome ORDER BY outcome IN ('resolved', 'pending_cutoff'), outcome`,
     [counterpart, day],
   );

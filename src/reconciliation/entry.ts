@@ -5,6 +5,12 @@
  * leaves us `out` and negative; a fee is what it costs us, so a fee that is given back is negative.
  */
 
+/** With whom the ledger is compared: applications that call it, and payment providers. */
+export const counterparts = ['initiator', 'alipay', 'wechat'] as const;
+export type Counterpart = (typeof counterparts)[number];
+
+export const isCounterpart = (name: string): name is Counterpart => counterparts.includes(name as Counterpart);
+
 /** A payment is `in`, a refund `out`. Part of the key: an order and its refund carry one reference. */
 export type Direction = 'in' | 'out';
 

@@ -40,10 +40,10 @@ const amountMax = 2n ** 63n - 1n;
 
 /** An amount as a whole number of 10^-`places` yuan, or of fen where `places` is 0. */
 export function unitsAt(line: Line, index: number, places: number, name: string): bigint {
-  const text = line.field(index);
-  const value = units(text, places);
+  const value = line.units(index, places);
   if (value !== null && value <= amountMax && value >= -amountMax) return value;
-  return refuse(line, `${name} as ${places === 0 ? 'a whole number' : `a number of at most ${places} decimals`}`, text);
+  const form = places === 0 ? 'a whole number' : `a number of at most ${places} decimals`;
+  return refuse(line, `${name} as ${form}`, line.field(index));
 }
 
 /** An amount of yuan in fen. */

@@ -32,7 +32,7 @@ export function* join(local: Spool, channel: Spool): Generator<Joined> {
 }
 
 /** A hash (less the bits that a share has in common) and the place of its record, in one number of 53 bits. */
-const places = 2 ** 27;
+const places = 2 ** 28;
 const hashesInShare = 2 ** 32 / shareCount;
 
 /** The records of a share in order of their hashes. */

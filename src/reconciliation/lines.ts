@@ -13,6 +13,7 @@ import { isUtf8 } from 'node:buffer';
 import { parse } from 'csv-parse/sync';
 import iconv from 'iconv-lite';
 import { StatementError } from './statement-error.ts';
+import { units, unitsIn } from './yuan.ts';
 
 export type Encoding = 'gbk' | 'utf8';
 
@@ -118,12 +119,27 @@ export class Line {
   /** A field without the spaces and tabs around it. */
   field(index: number): string {
     if (this.#unquoted !== null) return (this.#unquoted[index] as string).trim();
+    return this.#text(this.#fieldStart(index), this.#fieldEnd(index));
+  }
+
+  /** A field as a whole number of 10^-`places`; null when it is none. */
+  units(index: number, places: number): bigint | null {
+    if (this.#unquoted !== null) return units(this.field(index), places);
+    return unitsIn(this.#bytes, this.#fieldStart(index), this.#fieldEnd(index), places);
+  }
+
+  #fieldStart(index: number): number {
     let start = this.#starts[index] as number;
+    while (start < this.#end && isBlank(this.#bytes[start] as number)) start++;
+    return start;
+  }
+
+  #fieldEnd(index: number): number {
+    const start = this.#starts[index] as number;
     const next = index + 1 < this.#count ? (this.#starts[index + 1] as number) : -1;
     let end = next < 0 ? this.#end : next - (this.#bytes[next - 1] === backtick ? 2 : 1);
-    while (start < end && isBlank(this.#bytes[start] as number)) start++;
     while (end > start && isBlank(this.#bytes[end - 1] as number)) end--;
-    return this.#text(start, end);
+    return end;
   }
 
   fields(): string[] {
@@ -135,6 +151,7 @@ export class Line {
   }
 
   #text(start: number, end: number): string {
+    if (start >= end) return '';
     const raw = this.#bytes.toString('latin1', start, end);
     for (let at = 0; at < raw.length; at++) if (raw.charCodeAt(at) > 127) return this.#decoded(raw, start, end);
     return raw;

@@ -10,13 +10,12 @@
 import type { Reader } from '../platform/mysql.ts';
 import { billsByKey, billsOf, type LocalTime, type Stretch } from './bills.ts';
 import { type DifferenceBook, entriesAlone, type Found } from './differences.ts';
-import { dayOf, type Entry, keyOf } from './entry.ts';
+import { type Counterpart, dayOf, type Entry, keyOf } from './entry.ts';
 import { join, type Pair } from './join.ts';
 import { judge, usualRules } from './outcome.ts';
 import { inSnapshot } from './snapshot.ts';
 import { Spool } from './spool.ts';
-import type { Counterpart } from './statement.ts';
-import type { Statement } from './statement-files.ts';
+import { explained, type Statement } from './statement-files.ts';
 
 interface Day {
   readonly counterpart: Counterpart;
@@ -80,12 +79,17 @@ async function both(one: Promise<unknown>, other: Promise<unknown>): Promise<voi
 
 async function fill(
   spool: Spool,
-  entries: AsyncIterable<readonly Entry[]>,
+  pieces: AsyncIterable<Iterable<Entry>>,
   progress: (entries: number) => void,
 ): Promise<void> {
-  for await (const some of entries) {
-    spool.add(some);
-    progress(some.length);
+  try {
+    for await (const entries of pieces) {
+      const before = spool.entries;
+      spool.add(entries);
+      progress(spool.entries - before);
+    }
+  } catch (error) {
+    throw explained(error);
   }
 }
 

@@ -21,15 +21,27 @@ const at = {
 const flag = { out: 1, feeKnown: 2, success: 4, failed: 8, earlier: 16 };
 const timeBytes = 19;
 
-/** Records one behind the other, in a buffer that grows. */
+/** The longest that a record may be: reference and part have at most 128 characters each. */
+export const recordBytesMax = at.reference + 3 * 256;
+
+/** Records one behind the other. */
 export class Records {
-  #bytes = Buffer.alloc(0);
-  #view = new DataView(new ArrayBuffer(0));
+  readonly #bytes: Buffer;
+  readonly #view: DataView;
   length = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytes = Buffer.alloc(bytesMax);
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, bytesMax);
+  }
 
   /** The records so far; valid until the next one is added. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.length);
+  }
+
+  get isFull(): boolean {
+    return this.length + recordBytesMax > this.#bytes.length;
   }
 
   clear(): void {
@@ -39,8 +51,6 @@ export class Records {
   /** @param earlier the entry is of an earlier day, so that somebody waits for word of it: it never just matches */
   add(entry: Entry, hash: number, earlier: boolean): void {
     const start = this.length;
-    const room = at.reference + 3 * (entry.reference.length + entry.part.length);
-    if (start + room > this.#bytes.length) this.#grow(start + room);
     const bytes = this.#bytes;
     const view = this.#view;
     const afterReference = write(bytes, start + at.reference, entry.reference);
@@ -56,13 +66,6 @@ export class Records {
     view.setUint16(start + at.referenceBytes, afterReference - start - at.reference, true);
     view.setUint16(start + at.partBytes, end - afterReference, true);
     this.length = end;
-  }
-
-  #grow(needed: number): void {
-    const larger = Buffer.alloc(Math.max(needed, this.#bytes.length * 2, 4096));
-    this.#bytes.copy(larger, 0, 0, this.length);
-    this.#bytes = larger;
-    this.#view = new DataView(larger.buffer, larger.byteOffset, larger.length);
   }
 }
 

@@ -42,6 +42,7 @@ export const meanings: Readonly<Record<Outcome, { readonly what: string; readonl
 
 /** A difference as it is kept, with who settled it. */
 export interface ReportedDifference extends Difference {
+  readonly detail: string | null;
   readonly resolvedBy: string | null;
 }
 
@@ -59,6 +60,7 @@ const columns = [
   'channel_time',
   'local_entries',
   'channel_entries',
+  'detail',
   'resolved_by',
 ] as const;
 
@@ -82,6 +84,7 @@ export function csvLine(difference: ReportedDifference): string {
     channel?.occurredAt ?? null,
     local === null ? null : String(local.entries),
     channel === null ? null : String(channel.entries),
+    difference.detail === null ? null : text(difference.detail),
     difference.resolvedBy === null ? null : text(difference.resolvedBy),
   ];
   return `${cells.map((cell) => quoted(cell ?? '')).join(',')}\r\n`;
@@ -177,7 +180,7 @@ function differencesTable({ totals, differences }: DayReport): string {
   const all = totals.reduce((sum, total) => sum + total.differences, 0);
   const rows = differences.map(
     (difference) => `<tr class="${isOpen(difference.outcome) ? 'open' : 'quiet'}">
-<th scope="row">${escaped(difference.reference)}${difference.direction === 'out' ? ' <small>out</small>' : ''}</th><td>${difference.outcome}${difference.resolvedBy === null ? '' : ` <small>by ${escaped(difference.resolvedBy)}</small>`}</td>
+<th scope="row">${escaped(difference.reference)}${difference.direction === 'out' ? ' <small>out</small>' : ''}</th><td>${outcomeCell(difference)}</td>
 ${sideCells(difference.local)}
 ${sideCells(difference.channel)}
 <td class="number">${apart(difference)}</td></tr>`,
@@ -197,6 +200,11 @@ ${rows.join('\n')}
 </tbody>
 </table>
 ${more}`;
+}
+
+function outcomeCell({ outcome, detail, resolvedBy }: ReportedDifference): string {
+  const by = resolvedBy === null ? '' : ` <small>by ${escaped(resolvedBy)}</small>`;
+  return `${outcome}${by}${detail === null ? '' : `<small class="detail">${escaped(detail)}</small>`}`;
 }
 
 function sideCells(side: Side | null): string {
@@ -237,9 +245,10 @@ dl div { min-width: 0; } dt { color: var(--faint); font-size: .85rem; } dd { mar
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { color: var(--faint); font-size: .85rem; font-weight: 500; vertical-align: bottom; }
-tbody th { font-weight: 600; overflow-wrap: anywhere; } tr.open > th { color: var(--bad); } tr.quiet { color: var(--faint); }
+tbody th { font-weight: 600; overflow-wrap: break-word; } tr.open > th { color: var(--bad); } tr.quiet { color: var(--faint); }
 .number { text-align: right; white-space: nowrap; } .none { color: var(--faint); }
 td span, small { color: var(--faint); } td span { display: block; } small { font-size: .85rem; white-space: nowrap; }
+td small.detail { display: block; max-width: 16rem; white-space: normal; }
 .each { font-size: .9rem; }
 @media print { body { margin: 0; max-width: none; padding: 0; font-size: 11px; } thead { display: table-header-group; } tr { break-inside: avoid; }
   @page { size: A4 landscape; margin: 12mm; } }

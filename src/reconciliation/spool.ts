@@ -2,11 +2,11 @@
  * One side's entries, put aside in bounded memory until both sides are complete.
  *
  * Entries are dealt out by the first bits of their key's hash, so that equal keys of both sides lie in the share of the
- * same number, and the sides can be joined share by share. Up to 4 MB stay in memory; what is more goes to a file which
- * has no name: it is unlinked as soon as it is open, in a folder that only this user may enter. So it vanishes with the
- * process, however that ends, and nobody has to clear up after a crash.
+ * same number, and the sides can be joined share by share. Each share has its room in memory, 4 MB together; when it is
+ * full, it goes to a file which has no name: it is unlinked as soon as it is open, in a folder that only this user may
+ * enter. So it vanishes with the process, however that ends, and nobody has to clear up after a crash.
  *
- * Limits: a side of n rows needs about 80 n bytes of disk, and a sixty-fourth of that in memory when it is joined.
+ * Limits: a side of n rows needs about 80 n bytes of disk, and a hundredth of that in memory when it is joined.
  */
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,24 +14,22 @@ import { join } from 'node:path';
 import type { Entry } from './entry.ts';
 import { hashOf, Records } from './record.ts';
 
-const shareBits = 6;
+const shareBits = 7;
 export const shareCount = 2 ** shareBits;
-const heldBytesMax = 4 * 2 ** 20;
+const shareBytesMax = 32_768;
 
 export class Spool {
-  readonly #held = Array.from({ length: shareCount }, () => new Records());
+  readonly #held: readonly Records[];
   /** Where in the file the pieces of each share are. */
   readonly #pieces: { position: number; length: number }[][] = Array.from({ length: shareCount }, () => []);
-  readonly #heldBytesMax: number;
-  #heldBytes = 0;
   #file: number | null = null;
   #fileBytes = 0;
   /** The share that was read last. */
   #share: Buffer = Buffer.alloc(0);
   entries = 0;
 
-  constructor(heldMax = heldBytesMax) {
-    this.#heldBytesMax = heldMax;
+  constructor(bytesMax = shareBytesMax) {
+    this.#held = Array.from({ length: shareCount }, () => new Records(bytesMax));
   }
 
   /** Whether anything had to go to the disk. */
@@ -40,37 +38,32 @@ export class Spool {
   }
 
   /** Entries of the day that is reconciled. */
-  add(entries: readonly Entry[]): void {
+  add(entries: Iterable<Entry>): void {
     this.#add(entries, false);
   }
 
   /** Entries of earlier days whose other half had not come: they are always told in full, also when they match. */
-  addEarlier(entries: readonly Entry[]): void {
+  addEarlier(entries: Iterable<Entry>): void {
     this.#add(entries, true);
   }
 
-  #add(entries: readonly Entry[], earlier: boolean): void {
+  #add(entries: Iterable<Entry>, earlier: boolean): void {
     for (const entry of entries) {
       const hash = hashOf(entry);
-      const share = this.#held[hash >>> (32 - shareBits)] as Records;
-      const before = share.length;
-      share.add(entry, hash, earlier);
-      this.#heldBytes += share.length - before;
-      if (this.#heldBytes > this.#heldBytesMax) this.#spill();
+      const index = hash >>> (32 - shareBits);
+      const records = this.#held[index] as Records;
+      if (records.isFull) this.#spill(records, index);
+      records.add(entry, hash, earlier);
+      this.entries++;
     }
-    this.entries += entries.length;
   }
 
-  #spill(): void {
+  #spill(records: Records, index: number): void {
     this.#file ??= nameless();
-    for (const [index, records] of this.#held.entries()) {
-      if (records.length === 0) continue;
-      writeAll(this.#file, records.bytes, this.#fileBytes);
-      this.#pieces[index]?.push({ position: this.#fileBytes, length: records.length });
-      this.#fileBytes += records.length;
-      records.clear();
-    }
-    this.#heldBytes = 0;
+    writeAll(this.#file, records.bytes, this.#fileBytes);
+    this.#pieces[index]?.push({ position: this.#fileBytes, length: records.length });
+    this.#fileBytes += records.length;
+    records.clear();
   }
 
   /** All records of a share; valid until an entry is added, or another share is asked for. */
@@ -79,7 +72,7 @@ export class Spool {
     const pieces = this.#pieces[index] ?? [];
     if (this.#file === null || pieces.length === 0) return held;
     const spilled = pieces.reduce((sum, { length }) => sum + length, 0);
-    if (this.#share.length < spilled + held.length) this.#share = Buffer.alloc(spilled + held.length);
+    if (this.#share.length < spilled + held.length) this.#share = Buffer.alloc(this.#largestShare());
     const bytes = this.#share.subarray(0, spilled + held.length);
     let filled = 0;
     for (const { position, length } of pieces) {
@@ -88,6 +81,13 @@ export class Spool {
     }
     held.copy(bytes, filled);
     return bytes;
+  }
+
+  #largestShare(): number {
+    const sizes = this.#pieces.map((pieces, index) =>
+      pieces.reduce((sum, { length }) => sum + length, (this.#held[index] as Records).length),
+    );
+    return Math.max(...sizes);
   }
 
   close(): void {

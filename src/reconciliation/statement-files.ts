@@ -9,8 +9,7 @@ import { join } from 'node:path';
 import { JobError, SetupError } from '../platform/errors.ts';
 import type { Reader } from '../platform/mysql.ts';
 import { hasBills, type Stretch } from './bills.ts';
-import type { Entry, Status } from './entry.ts';
-import { type Counterpart, readStatement } from './statement.ts';
+import type { Counterpart, Entry, Status } from './entry.ts';
 import { StatementError } from './statement-error.ts';
 
 /** The other side of a day. */
@@ -18,7 +17,7 @@ export interface Statement {
   /** For people: the file, or the table. */
   readonly source: string;
   /** In pieces; complete only when they have ended without an error. */
-  entries(): AsyncGenerator<readonly Entry[]>;
+  entries(): AsyncGenerator<Iterable<Entry>>;
 }
 
 export interface StatementQuestion {
@@ -49,8 +48,14 @@ export async function findStatement(question: StatementQuestion): Promise<Statem
       `there are several statements of ${counterpart} for ${day}: ${[...files, ...(hasRows ? ['rows in statement_entry'] : [])].join(', ')}`,
       'leave the one that counts',
     );
-  if (first !== undefined) return { source: first, entries: () => explained(readStatement(first, counterpart, day)) };
+  if (first !== undefined) return { source: first, entries: () => entriesIn(first, counterpart, day) };
   return hasRows ? { source: 'statement_entry', entries: () => entriesOf(ledger, counterpart, day) } : null;
+}
+
+/** What reads files is loaded when there is one to read: every start of the program would pay for it. */
+async function* entriesIn(file: string, counterpart: Counterpart, day: string): AsyncGenerator<Iterable<Entry>> {
+  const { readStatement } = await import('./statement.ts');
+  yield* readStatement(file, counterpart, day);
 }
 
 async function filesOf(folder: string, counterpart: string, day: string): Promise<string[]> {
@@ -110,18 +115,14 @@ export function lateStatement({ counterpart, day }: StatementQuestion, missing: 
   );
 }
 
-/** A refused file is a failure of the job, which names the file and the line. */
-async function* explained(entries: AsyncGenerator<readonly Entry[]>): AsyncGenerator<readonly Entry[]> {
-  try {
-    yield* entries;
-  } catch (error) {
-    if (!(error instanceof StatementError)) throw error;
-    throw new JobError(
-      `the statement is refused, nothing of it was used: ${error.message}`,
-      'get the file anew, then run again',
-      error,
-    );
-  }
+/** A refused file as a failure of the job, which names the file and the line. Other errors are as they were. */
+export function explained(error: unknown): unknown {
+  if (!(error instanceof StatementError)) return error;
+  return new JobError(
+    `the statement is refused, nothing of it was used: ${error.message}`,
+    'get the file anew, then run again',
+    error,
+  );
 }
 
 async function hasEntries(ledger: Reader, counterpart: string, day: string): Promise<boolean> {

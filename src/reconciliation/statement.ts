@@ -7,21 +7,17 @@
  */
 import { alipay } from './alipay.ts';
 import { bytesOf } from './container.ts';
-import type { Entry } from './entry.ts';
+import type { Counterpart, Entry } from './entry.ts';
 import type { Format } from './format.ts';
 import { initiator } from './initiator.ts';
 import { Line, LineCutter } from './lines.ts';
 import { wechat } from './wechat.ts';
 
-const formats = { initiator, alipay, wechat } satisfies Record<string, (day: string) => Format>;
-
-/** Whose statements we can read. */
-export type Counterpart = keyof typeof formats;
-
-export const isCounterpart = (name: string): name is Counterpart => name in formats;
+const formats: Readonly<Record<Counterpart, (day: string) => Format>> = { initiator, alipay, wechat };
 
 /**
- * Reads a statement file.
+ * Reads a statement file, piece by piece. The entries of a piece are made as they are asked for, so all of them must be
+ * taken before the next piece is.
  *
  * @param day the business day that it must be of, `2026-11-20`
  * @throws StatementError when the file is not whole, not of that day, or not what the counterpart writes
@@ -30,20 +26,19 @@ export async function* readStatement(
   file: string,
   counterpart: Counterpart,
   day: string,
-): AsyncGenerator<readonly Entry[]> {
+): AsyncGenerator<Iterable<Entry>> {
   const format = formats[counterpart](day);
   const line = new Line(file, format.encoding);
   const cutter = new LineCutter(line);
-  for await (const chunk of bytesOf(file)) {
-    const entries: Entry[] = [];
-    for (const each of cutter.lines(chunk)) {
-      const entry = format.read(each);
-      if (entry !== null) entries.push(entry);
-    }
-    yield entries;
-  }
+  for await (const chunk of bytesOf(file)) yield entriesIn(format, cutter.lines(chunk));
   const last = cutter.last();
-  const entry = last === null ? null : format.read(last);
+  yield entriesIn(format, last === null ? [] : [last]);
   format.finish(line, last === null);
-  if (entry !== null) yield [entry];
+}
+
+function* entriesIn(format: Format, lines: Iterable<Line>): Generator<Entry> {
+  for (const line of lines) {
+    const entry = format.read(line);
+    if (entry !== null) yield entry;
+  }
 }

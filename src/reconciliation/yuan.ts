@@ -17,21 +17,31 @@ const safeDigits = 15;
  * @returns null when it is no such number (spaces, a plus sign, separators, an exponent, a decimal too many)
  */
 export function units(text: string, places: number): bigint | null {
-  const first = text.charCodeAt(0) === minus ? 1 : 0;
+  const bytes = Buffer.from(text);
+  return unitsIn(bytes, 0, bytes.length, places);
+}
+
+/** The same for the text in some bytes, which need not become a text for it. */
+export function unitsIn(bytes: Uint8Array, start: number, end: number, places: number): bigint | null {
+  const first = bytes[start] === minus ? start + 1 : start;
   let value = 0;
   let pointAt = -1;
-  for (let at = first; at < text.length; at++) {
-    const code = text.charCodeAt(at);
+  for (let at = first; at < end; at++) {
+    const code = bytes[at] as number;
     if (code === point && pointAt < 0 && at > first) pointAt = at;
     else if (code < zero || code > zero + 9) return null;
     else value = value * 10 + (code - zero);
   }
-  const decimals = pointAt < 0 ? 0 : text.length - pointAt - 1;
-  if (text.length === first || decimals > places || (decimals === 0) !== pointAt < 0) return null;
-  if (text.length - first + places - decimals > safeDigits)
-    return BigInt(text.replace('.', '') + '0'.repeat(places - decimals));
+  const decimals = pointAt < 0 ? 0 : end - pointAt - 1;
+  if (end <= first || decimals > places || (decimals === 0) !== pointAt < 0) return null;
+  if (end - first + places - decimals > safeDigits) return manyDigits(bytes, start, end, places - decimals);
   for (let more = decimals; more < places; more++) value *= 10;
-  return BigInt(first === 1 ? -value : value);
+  return BigInt(first > start ? -value : value);
+}
+
+function manyDigits(bytes: Uint8Array, start: number, end: number, zeros: number): bigint {
+  const text = Buffer.from(bytes.subarray(start, end)).toString('latin1');
+  return BigInt(text.replace('.', '') + '0'.repeat(zeros));
 }
 
 /** 10^-5 yuan to fen, rounded half up by magnitude, so that a fee and its return are rounded alike. */

@@ -88,6 +88,19 @@ describe('planted differences of every kind', () => {
   });
 });
 
+test('more bills than one page has are read in full, many of them in one second', async () => {
+  const many = Array.from({ length: 2500 }, (_, index) =>
+    entryOf({
+      reference: String(9007199254740993n + BigInt(index)),
+      occurredAt: `${day} 10:00:0${index < 1500 ? 0 : 1}`,
+      fee: null,
+    }),
+  );
+  await scene.book(many, null);
+  await scene.bring('initiator', `${day}.csv`, initiatorRecord(many.toReversed()));
+  expect(await scene.runAt(morning, 'initiator')).toMatchObject({ error: null, read: 5000, unchanged: 2500 });
+});
+
 describe('what is no counterpart of a statement', () => {
   test('settlements, corrections, bills without effect and those of other counterparts are left out', async () => {
     const bill = { ...scene.billOf(entryOf({ reference: '71' }), null), accountId: 1n };
@@ -117,6 +130,27 @@ describe('what is no counterpart of a statement', () => {
 });
 
 describe('what only the other side has is looked up', () => {
+  test('by ids of any length, none taken for its neighbour', async () => {
+    const own = ['9007199254740993', '1844674407370955161'].map((reference) => entryOf({ reference, fee: null }));
+    await scene.book(
+      own.map((entry) => ({ ...entry, status: 'failed' })),
+      null,
+    );
+    const theirs = ['9007199254740992', '9007199254740993', '1844674407370955161', '99999999999999999999'];
+    await scene.bring(
+      'initiator',
+      `${day}.csv`,
+      initiatorRecord(theirs.map((reference) => entryOf({ reference, fee: null }))),
+    );
+    expect((await scene.runAt(morning, 'initiator')).error).toBeNull();
+    expect((await scene.differences('initiator')).sort()).toEqual([
+      `${day} in 1844674407370955161 status`,
+      `${day} in 9007199254740992 channel_only`,
+      `${day} in 9007199254740993 status`,
+      `${day} in 99999999999999999999 channel_only`,
+    ]);
+  });
+
   test.each(['failed', 'unprocessed'] as const)(
     'a bill of ours that is %s makes it a matter of status',
     async (status) => {

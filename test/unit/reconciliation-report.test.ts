@@ -26,6 +26,7 @@ const difference: ReportedDifference = {
   outcome: 'amount',
   local: side,
   channel: { ...side, amount: 123_456_790n, fee: null },
+  detail: null,
   resolvedBy: null,
 };
 const page = (more: Partial<DayReport> = {}) =>
@@ -61,6 +62,7 @@ describe('the CSV', () => {
       channel_time: '2026-11-20 10:00:00',
       local_entries: '1',
       channel_entries: '1',
+      detail: '',
       resolved_by: '',
     });
   });
@@ -95,6 +97,10 @@ describe('the page', () => {
   test('shows sums by outcome, both sides and what lies between them', () => {
     for (const text of ['1,234,567.89', '1,234,567.90', '-0.01', '1,000,001', meanings.amount.next])
       expect(page()).toContain(text);
+  });
+
+  test('shows what else is known of a difference', () => {
+    expect(page({ differences: [{ ...difference, detail: 'a bill is missing' }] })).toContain('a bill is missing');
   });
 
   test('says how many are left out', () => {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Entry } from '../../src/reconciliation/entry.ts';
-import { type Counterpart, readStatement } from '../../src/reconciliation/statement.ts';
+import type { Counterpart, Entry } from '../../src/reconciliation/entry.ts';
+import { readStatement } from '../../src/reconciliation/statement.ts';
 import { StatementError } from '../../src/reconciliation/statement-error.ts';
 import { wechatColumns } from '../../src/reconciliation/wechat.ts';
 import {
