@@ -8,15 +8,18 @@ import { setMaxListeners } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { check, type Findings } from './checker.ts';
-import { ControlCrew, type ControlVerdict } from './control-crew.ts';
+import { check } from './checker.ts';
+import { ControlCrew } from './control-crew.ts';
 import { Crew } from './crew.ts';
-import { judgeDeadlocks, readDeadlocks } from './deadlocks.ts';
+import { countNaming, judgeDeadlocks, readDeadlocks } from './deadlocks.ts';
 import type { Fault, Kind, Scene } from './fault.ts';
+import { Callers } from './ledger/callers.ts';
+import { checkLedger } from './ledger/checker.ts';
 import { Random } from './random.ts';
 import { Runs } from './runs.ts';
 import { settle } from './settling.ts';
-import { hotShards, Stage, sharedRows } from './stage.ts';
+import { hotShards, Stage, sharedAccounts, sharedRows } from './stage.ts';
+import { figuresOf, troublesOf, uncaught, type Verdict } from './verdict.ts';
 import { type WriterReport, write } from './writers.ts';
 
 export interface CampaignOptions {
@@ -29,25 +32,10 @@ export interface CampaignOptions {
   readonly progress?: (line: string) => void;
 }
 
-export interface Verdict {
-  readonly kind: string;
-  readonly seed: number;
-  readonly seconds: number;
-  readonly passed: boolean;
-  /** Somebody ended the load early: nothing is proven, though nothing may have been found. */
-  readonly interrupted: boolean;
-  readonly gaps: number;
-  readonly repeats: number;
-  readonly figures: Readonly<Record<string, number>>;
-  /** How often undisturbed runs ended with which code. */
-  readonly codes: Readonly<Record<string, number>>;
-  readonly controls: readonly ControlVerdict[];
-  readonly failures: readonly string[];
-  /** Where the servers' data and the log of the campaign are, after a failure. */
-  readonly keptIn: string | null;
-}
-
 const extensionMsMax = 60_000;
+
+/** As many calls as leave the runs their share of two cores; starting a process is most of what they cost. */
+const callersAtWork = { processes: 8, lanes: 2, pauseMs: 400, lifeMs: 10_000 };
 
 export async function runCampaign(options: CampaignOptions): Promise<Verdict> {
   const stage = await Stage.raise();
@@ -97,21 +85,37 @@ class Campaign {
     const controls = await ControlCrew.make(kind.controls, this.#runs, this.#stage, lagSeconds);
     const calm = this.#crew('calm');
     await this.#firstRuns(calm);
-    const report = await this.#load(controls);
+    const callers = await this.#hireCallers();
+    const report = await this.#load(controls, callers);
     this.#tell('waiting until all is applied');
-    const settled = await Promise.all([settle(calm, this.#stage), controls.settle()]);
-    return this.#judge(report, controls, settled[0]);
+    const callersPeace = callers.settle(this.#stage.url('caller', 'ledger'));
+    const [unsettled] = await Promise.all([settle(calm, this.#stage), controls.settle(), callersPeace]);
+    return this.#judge(report, controls, callers, unsettled);
   }
 
-  async #judge(report: WriterReport, controls: ControlCrew, unsettled: readonly string[]): Promise<Verdict> {
+  async #judge(
+    report: WriterReport,
+    controls: ControlCrew,
+    callers: Callers,
+    unsettled: readonly string[],
+  ): Promise<Verdict> {
     const { kind, seed, seconds } = this.#options;
     const [source, main] = [await this.#stage.open('source'), await this.#stage.open('main')];
+    const ledger = await this.#stage.open('main', 'ledger');
     try {
       for (const database of ['plus', 'campaign'] as const) await this.#stage.bringOver(database, main);
       const findings = await check(main, source);
       const judged = await controls.judge(main);
       const deadlocks = await this.#judgeDeadlocks(report);
-      const failures = [...unsettled, ...this.#failures(report, judged), ...deadlocks.failures, ...findings.failures];
+      const books = await checkLedger(ledger, callers.books, kind.unknownAnswers);
+      const failures = [
+        ...unsettled,
+        ...troublesOf(this.#runs, report),
+        ...(this.#isInterrupted ? [] : uncaught(judged)),
+        ...deadlocks.failures,
+        ...findings.failures,
+        ...books.failures,
+      ];
       return {
         kind: kind.name,
         seed,
@@ -120,23 +124,30 @@ class Campaign {
         interrupted: this.#isInterrupted,
         gaps: findings.gaps,
         repeats: findings.repeats,
-        figures: { ...this.#figures(report, findings), ...deadlocks.figures },
-        codes: Object.fromEntries([...this.#runs.codes].sort(([a], [b]) => a - b)),
+        figures: {
+          ...figuresOf(this.#runs, this.#faultFigures, report),
+          ...findings.figures,
+          ...deadlocks.figures,
+          ...books.figures,
+        },
+        codes: Object.fromEntries([...this.#runs.tallies.run.codes].sort(([a], [b]) => a - b)),
         controls: judged,
         failures,
         keptIn: null,
       };
     } finally {
-      await Promise.all([source.close(), main.close()]);
+      await Promise.all([source, main, ledger].map((session) => session.close()));
     }
   }
 
   async #judgeDeadlocks({ deadlocks }: WriterReport) {
     const { source, main } = this.#stage.servers;
     const { amongWriters, failures } = judgeDeadlocks(await readDeadlocks(source.mariadbLog), deadlocks);
+    const inMain = await readDeadlocks(main.mariadbLog);
     const figures = {
       'deadlocks among writers alone': amongWriters,
-      'deadlocks in the target': (await readDeadlocks(main.mariadbLog)).length,
+      'deadlocks in the target': countNaming(inMain, 'runner'),
+      'deadlocks in the ledger, tried again': countNaming(inMain, 'caller'),
     };
     return { figures, failures };
   }
@@ -156,9 +167,20 @@ class Campaign {
       MAIN_DATABASE_URL: this.#stage.url('runner', 'mia', ports?.main),
       REDIS_URL: this.#stage.redisUrl(ports?.redis),
       TIDEMARK_TIMEZONE: 'Asia/Shanghai',
-      TIDEMARK_STALL_TIMEOUT: this.#options.kind.stallTimeout,
+      TIDEMARK_STALL_TIMEOUT: `${this.#options.kind.stallTimeoutMs}ms`,
       TIDEMARK_WINDOW_ROWS: '200',
     };
+  }
+
+  #hireCallers(): Promise<Callers> {
+    return Callers.make({
+      runs: this.#runs,
+      seed: this.#options.seed,
+      folder: this.#stage.servers.main.folder,
+      accounts: { count: sharedAccounts, hotShare: 0.2 },
+      ...callersAtWork,
+      stallTimeoutMs: this.#options.kind.stallTimeoutMs,
+    });
   }
 
   /** Reruns need a checkpoint, and Redis must not know one that the database has not. */
@@ -168,13 +190,18 @@ class Campaign {
   }
 
   /** Everything at once, until the time is over; then the faults end, and every process and transaction. */
-  async #load(controls: ControlCrew): Promise<WriterReport> {
+  async #load(controls: ControlCrew, callers: Callers): Promise<WriterReport> {
     const over = this.#over.signal;
     const fault = await this.#options.kind.begin(this.#scene());
     this.#fault = fault;
     const crew = this.#crew('crew', fault.ports);
     const writers = this.#write();
-    const all = Promise.all([crew.work(this.#options.kind.loops), controls.work(fault.ports, over), fault.wreak?.()]);
+    const all = Promise.all([
+      crew.work(this.#options.kind.loops),
+      controls.work(fault.ports, over),
+      callers.work(this.#stage.url('caller', 'ledger', fault.ports?.main), over),
+      fault.wreak?.(),
+    ]);
     const timer = setTimeout(() => this.#endWhenShown(controls), this.#options.seconds * 1000);
     this.#options.signal?.addEventListener('abort', () => this.#over.abort());
     const ticker = setInterval(() => this.#tick(Date.now()), 1000);
@@ -237,40 +264,10 @@ class Campaign {
     const { headline } = this.#options.kind;
     const done = Math.round((now - this.#startedAt) / 1000);
     const count = this.#fault?.figures()[headline] ?? 0;
-    this.#tell(`${done} s of ${this.#options.seconds} s, ${this.#runs.started} runs, ${count} ${headline}`);
+    this.#tell(`${done} s of ${this.#options.seconds} s, ${this.#runs.tallies.run.started} runs, ${count} ${headline}`);
   }
 
   #tell(line: string): void {
     this.#options.progress?.(`campaign ${this.#options.kind.name}: ${line}`);
-  }
-
-  #failures(report: WriterReport, controls: readonly ControlVerdict[]): string[] {
-    const failures: string[] = [];
-    if (this.#runs.complained > 0)
-      failures.push(
-        `${this.#runs.complained} times a run ended or spoke as it should not: ${this.#runs.complaints.join(' | ')}`,
-      );
-    for (const [code, count] of report.errors) failures.push(`${count} errors ${code} of writers`);
-    // Who stops a campaign early has not given it the time.
-    for (const { name, mistake, found, evidence } of controls)
-      if (found === 0 && !this.#isInterrupted)
-        failures.push(`the control ${name} (${mistake}) was not caught: no ${evidence} found`);
-    return failures;
-  }
-
-  #figures(report: WriterReport, findings: Findings): Record<string, number> {
-    const { errors: _, transactions, rolledBack, statements, moves, tableLocks, connectionsLost } = report;
-    return {
-      runs: this.#runs.started,
-      'seconds of the longest run': Math.round(this.#runs.longestMs / 1000),
-      ...this.#faultFigures,
-      transactions,
-      'rolled back': rolledBack,
-      'single statements': statements,
-      'rows moved between shards': moves,
-      'table locks': tableLocks,
-      'connections that writers lost': connectionsLost,
-      ...findings.figures,
-    };
   }
 }

@@ -110,7 +110,7 @@ const wrongTotals = `
 const undrained = `SELECT id, user_id, hour FROM mia.commission_change WHERE hour < ${openHour}`;
 
 const leftOpen = `
-  SELECT ID, USER, COMMAND, TIME, LEFT(INFO, 80) FROM information_schema.PROCESSLIST WHERE USER = 'campaign_runner'
+  SELECT ID, USER, COMMAND, TIME, LEFT(INFO, 80) FROM information_schema.PROCESSLIST WHERE USER IN ('campaign_runner', 'campaign_caller')
   UNION ALL SELECT trx_mysql_thread_id, 'a transaction', trx_state, trx_started, trx_query FROM information_schema.INNODB_TRX
    WHERE trx_mysql_thread_id <> CONNECTION_ID()`;
 

@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { UnavailableError } from '../src/platform/errors.ts';
 import type { Session } from '../src/platform/mysql.ts';
+import { failureOf } from '../src/platform/mysql-errors.ts';
 import { judgeControl, notePosition, seenInControl } from './checker.ts';
 import { type ControlFacts, type ControlName, controls } from './controls/list.ts';
 import type { Fault } from './fault.ts';
+import { judgeLedgerControl } from './ledger/checker.ts';
 import type { Command, Runs } from './runs.ts';
 import { controlDatabase, hotShards, type Stage } from './stage.ts';
 
@@ -63,7 +66,8 @@ export class ControlCrew {
       CONTROL_LAG: String(this.#lagSeconds),
       CONTROL_MS: String(ms),
     };
-    return { title: `control ${name}`, program: process.execPath, args: [this.#program, name], env, usualMs: lifeMs };
+    const args = [this.#program, name];
+    return { party: 'control', title: `control ${name}`, program: process.execPath, args, env, usualMs: lifeMs };
   }
 
   /** Runs until the signal is given. */
@@ -73,7 +77,7 @@ export class ControlCrew {
     await Promise.all(
       loops.map(async (name) => {
         while (!signal.aborted) {
-          await this.#runs.start(this.#command(name, lifeMs), false).ended;
+          await this.#runs.start(this.#command(name, lifeMs)).ended;
           await sleep(50);
         }
       }),
@@ -84,7 +88,7 @@ export class ControlCrew {
   async settle(): Promise<void> {
     this.#ports = undefined;
     await sleep((this.#lagSeconds + 2) * 1000);
-    await Promise.all(this.#names.map((name) => this.#runs.start(this.#command(name, 0), false).ended));
+    await Promise.all(this.#names.map((name) => this.#runs.start(this.#command(name, 0)).ended));
   }
 
   /** Whether every mistake has shown by now: on a busy machine that may take longer than the campaign was to last. */
@@ -92,14 +96,16 @@ export class ControlCrew {
     let session: Session | undefined;
     try {
       session = await this.#stage.open('main');
-      for (const name of this.#names) await notePosition(session, controlDatabase(name));
+      for (const name of this.#names)
+        if (controls[name].tables === 'commission') await notePosition(session, controlDatabase(name));
       await this.#stage.bringOver('plus', session);
       for (const name of this.#names) {
-        const found = await seenInControl(session, controlDatabase(name), controls[name].evidence);
+        const found = await this.#find(name, session, true);
         this.#shown.set(name, Math.max(found, this.#shown.get(name) ?? 0));
       }
       return this.#names.every((name) => (this.#shown.get(name) ?? 0) > 0);
-    } catch {
+    } catch (error) {
+      if (failureOf(error) !== 'connection' && !(error instanceof UnavailableError)) throw error;
       return false; // the fault has hit us, too
     } finally {
       await session?.close();
@@ -110,9 +116,20 @@ export class ControlCrew {
     const verdicts: ControlVerdict[] = [];
     for (const name of this.#names) {
       const { evidence, mistake } = controls[name];
-      const left = await judgeControl(session, controlDatabase(name), evidence);
+      const left = await this.#find(name, session, false);
       verdicts.push({ name, mistake, evidence, found: Math.max(left, this.#shown.get(name) ?? 0) });
     }
     return verdicts;
+  }
+
+  /** @param isUnderWay what the control is about to put right, or may be, does not count */
+  async #find(name: ControlName, session: Session, isUnderWay: boolean): Promise<number> {
+    const facts: ControlFacts = controls[name];
+    const database = controlDatabase(name);
+    if (facts.tables === 'commission')
+      return (isUnderWay ? seenInControl : judgeControl)(session, database, facts.evidence);
+    const ledger = await this.#stage.open('main', database);
+    const found = await judgeLedgerControl(ledger, facts.evidence).finally(() => ledger.close());
+    return isUnderWay && facts.evidence === 'wrong balances' ? Math.max(0, found - 1) : found;
   }
 }

@@ -97,10 +97,8 @@ export class Crew {
 
   /** Runs tidemark once, and waits for it. Answers whether it ended by itself with 0. */
   async run(args: readonly string[], env: Readonly<Record<string, string>> = this.#env): Promise<boolean> {
-    const running = this.#runs.start(
-      { title: titleOf(args), program, args: ['run', ...args], env, usualMs: 400 },
-      true,
-    );
+    const title = titleOf(args);
+    const running = this.#runs.start({ party: 'run', title, program, args: ['run', ...args], env, usualMs: 400 });
     await running.ended;
     return running.child.exitCode === 0;
   }

@@ -3,7 +3,7 @@
  * there may name its account. Writers can deadlock one another; that is their own affair, and only counted.
  */
 import { readFile } from 'node:fs/promises';
-import { accounts } from './stage.ts';
+import { type Account, accounts } from './stage.ts';
 
 /** The reports in a server's log, whole or, where the server was killed, as far as they got. */
 export async function readDeadlocks(logFile: string): Promise<string[]> {
@@ -14,6 +14,10 @@ export async function readDeadlocks(logFile: string): Promise<string[]> {
 /** The accounts whose transactions take part. Other lines of the log may have come between a report's. */
 const accountsOf = (report: string): string[] =>
   [...report.matchAll(/^MariaDB thread id .* query id \d+ \S+ (\S+)/gm)].map(([, account]) => account as string);
+
+/** How many of the reports name an account. */
+export const countNaming = (reports: readonly string[], account: Account): number =>
+  reports.filter((report) => accountsOf(report).includes(accounts[account])).length;
 
 /**
  * @param reports those of the source

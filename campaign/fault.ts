@@ -31,7 +31,9 @@ export interface Fault {
 export interface Kind extends Expectations {
   readonly name: string;
   readonly summary: string;
-  readonly stallTimeout: string;
+  readonly stallTimeoutMs: number;
+  /** Whether the ledger may answer its callers that nobody knows: where it cannot be reached. */
+  readonly unknownAnswers: boolean;
   /** Loops of short runs over the shards that are written to. */
   readonly loops: number;
   readonly controls: readonly ControlName[];

@@ -2,24 +2,27 @@
  * `npm run campaign -- <kind> --seed N --minutes M`: faults of one kind under load, and a verdict on the last line.
  *
  * Private servers; writers who commit late, roll back, stall behind table locks and move rows; several processes of
- * tidemark over the same shards in loops, with sweeps, ranges, full runs and repairs beside them; and the fault. When
- * the time is over, all goes on in peace until every checkpoint is past the last write, and checker.ts looks: exit code
- * 0 for PASS, 1 for FAIL. The seed decides what writers, runs and faults choose; when they come to it, the machine.
+ * tidemark over the same shards in loops, with sweeps, ranges, full runs and repairs beside them; callers of the ledger
+ * (ledger/); and the fault. When the time is over, all goes on in peace until every checkpoint is past the last write and
+ * every caller has its answers, and checker.ts and ledger/checker.ts look: exit code 0 for PASS, 1 for FAIL. The seed
+ * decides what writers, runs, callers and faults choose; when they come to it, the machine.
  *
  * Each kind also runs controls, jobs that are known to be wrong (controls/), beside the others and under the same fault,
  * into databases of their own. One that the checker does not find fault with makes the campaign fail. Which belong to
  * which kind: a position in Redis only where the fault can come between a commit and Redis (kills, redis); no
  * lock where runs overlap in a bad moment (pauses, network); NOW() everywhere, because it shows that the writers are
  * hard enough; NOW() less 10 s in kills, where nothing ends a transaction of 12 s; income by a window over update_time
- * in redis and database.
+ * in redis and database. Of the ledger: a new bill id, and the account changed before its bill, where a caller can
+ * be cut off in between (kills, database); no lock elsewhere.
  */
 import { parseArgs } from 'node:util';
 import { grouped, print, printJson, printTable } from '../src/cli/output.ts';
 import { exitCodes } from '../src/platform/errors.ts';
-import { runCampaign, type Verdict } from './campaign.ts';
+import { runCampaign } from './campaign.ts';
 import type { Kind } from './fault.ts';
 import { kinds } from './kinds.ts';
 import { places } from './stage.ts';
+import type { Verdict } from './verdict.ts';
 
 const usage = `npm run campaign -- <kind> [--seed n] [--minutes m | --seconds s] [--json]
 ${kinds.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join('\n')}`;

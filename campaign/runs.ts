@@ -1,22 +1,27 @@
 /**
- * Processes of a campaign: tidemark's, and the controls'. Faults see each as it starts; how it ended is judged here.
+ * Processes of a campaign: tidemark's, the ledger's callers, the controls. Faults see each as it starts; how it ended is
+ * judged here.
  *
- * A run that a fault has killed may say and leave what it likes. Every other must end with an exit code that the kind of
- * campaign allows, and say only what the kind knows.
+ * A process that a fault has killed may say and leave what it likes. Every other run of tidemark must end with an exit
+ * code that the kind of campaign allows, and say only what the kind knows; a caller ends with 0, and is silent.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+
+/** Whose process it is. A control may end as it likes. */
+export type Party = 'run' | 'caller' | 'control';
 
 export interface Running {
   /** What people call it: `sync-commission-log`, `rollup-income --full`, `control now`. */
   readonly title: string;
   readonly child: ChildProcess;
+  readonly party: Party;
   readonly startedAt: number;
-  /** Whether its code and words count, and it is counted; a control may end as it likes. */
-  readonly judged: boolean;
   /** Resolves when the process is gone, never rejects. */
   readonly ended: Promise<void>;
   /** A fault has killed it while it lived. */
   killed: boolean;
+  /** It was asked to end, maybe before it could listen. */
+  isTold: boolean;
   isOver: boolean;
 }
 
@@ -27,6 +32,7 @@ export interface Expectations {
 }
 
 export interface Command {
+  readonly party: Party;
   readonly title: string;
   readonly program: string;
   readonly args: readonly string[];
@@ -35,26 +41,36 @@ export interface Command {
   readonly usualMs: number;
 }
 
+const ofCaller: Expectations = { codes: [0], sayings: [] };
+
+/** How many there were of a party, and how they ended. */
+class Tally {
+  started = 0;
+  /** Killed by a fault while they lived. */
+  killed = 0;
+  longestMs = 0;
+  /** How often those that nobody killed ended with which code. */
+  readonly codes = new Map<number, number>();
+}
+
 const toldMax = 12;
 /** Longer than a run waits for one answer: on a connection that is half open, the limit of a statement and a bit, 330 s. */
 const lifeMsMax = 400_000;
 
 export class Runs {
   readonly alive = new Set<Running>();
-  readonly codes = new Map<number, number>();
+  readonly tallies: Readonly<Record<Party, Tally>> = { run: new Tally(), caller: new Tally(), control: new Tally() };
   /** What should not have been, the first few. */
   readonly complaints: string[] = [];
   complained = 0;
-  started = 0;
-  killedAlive = 0;
-  longestMs = 0;
-  readonly #expect: Expectations;
+  readonly #expect: Readonly<Record<Party, Expectations | null>>;
   readonly #observe: (running: Running) => void;
   readonly #note: (line: string) => void;
   readonly #usualMs = new Map<string, number>();
 
-  constructor(expect: Expectations, observe: (running: Running) => void, note: (line: string) => void) {
-    this.#expect = expect;
+  /** @param ofRun what runs of tidemark may do and say */
+  constructor(ofRun: Expectations, observe: (running: Running) => void, note: (line: string) => void) {
+    this.#expect = { run: ofRun, caller: ofCaller, control: null };
     this.#observe = observe;
     this.#note = note;
   }
@@ -64,7 +80,7 @@ export class Runs {
     return this.#usualMs.get(title) as number;
   }
 
-  start({ title, program, args, env, usualMs }: Command, judged: boolean): Running {
+  start({ party, title, program, args, env, usualMs }: Command): Running {
     if (!this.#usualMs.has(title)) this.#usualMs.set(title, usualMs);
     const child = spawn(program, [...args], { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let said = '';
@@ -87,13 +103,14 @@ export class Runs {
         this.alive.delete(running);
         this.#note(`pid ${child.pid} ${title} ended ${code ?? signal}${said === '' ? '' : ` ${JSON.stringify(said)}`}`);
         if (!running.killed) this.#remember(running);
-        if (judged) this.#judge(running, code, said);
+        this.#judge(running, code, said);
         resolve();
       });
     });
-    const running: Running = { title, child, startedAt: Date.now(), judged, ended, killed: false, isOver: false };
+    const started = { startedAt: Date.now(), killed: false, isTold: false, isOver: false };
+    const running: Running = { party, title, child, ended, ...started };
     this.alive.add(running);
-    if (judged) this.started += 1;
+    this.tallies[party].started += 1;
     this.#note(`pid ${child.pid} ${title} started ${args.join(' ')}`);
     this.#observe(running);
     return running;
@@ -107,21 +124,28 @@ export class Runs {
     return running.child.kill('SIGKILL');
   }
 
+  /** SIGTERM. */
+  end(running: Running): void {
+    running.isTold = true;
+    running.child.kill('SIGTERM');
+  }
+
   #remember({ title, startedAt }: Running): void {
     const usual = this.#usualMs.get(title) as number;
     this.#usualMs.set(title, usual * 0.9 + (Date.now() - startedAt) * 0.1);
   }
 
-  #judge({ title, killed, startedAt }: Running, code: number | null, said: string): void {
-    if (killed) {
-      if (code === null) this.killedAlive += 1;
-      return;
-    }
-    this.longestMs = Math.max(this.longestMs, Date.now() - startedAt);
-    this.codes.set(code ?? -1, (this.codes.get(code ?? -1) ?? 0) + 1);
-    if (code === null || !this.#expect.codes.includes(code)) this.#complain(`${title} ended with ${code}: ${said}`);
+  #judge({ party, title, killed, isTold, startedAt }: Running, code: number | null, said: string): void {
+    const tally = this.tallies[party];
+    const expect = this.#expect[party];
+    if (killed && code === null) tally.killed += 1;
+    if (killed || (isTold && code === null)) return;
+    tally.longestMs = Math.max(tally.longestMs, Date.now() - startedAt);
+    tally.codes.set(code ?? -1, (tally.codes.get(code ?? -1) ?? 0) + 1);
+    if (expect === null) return;
+    if (code === null || !expect.codes.includes(code)) this.#complain(`${title} ended with ${code}: ${said}`);
     for (const line of said.split('\n')) {
-      const known = line === '' || this.#expect.sayings.some((saying) => saying.test(line));
+      const known = line === '' || expect.sayings.some((saying) => saying.test(line));
       if (!known) this.#complain(`${title} said: ${line}`);
     }
   }

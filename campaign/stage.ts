@@ -17,7 +17,8 @@ import { createPlatformTables, shards } from '../src/demo/platform-tables.ts';
 import type { Session } from '../src/platform/mysql.ts';
 import { copyStatement } from '../src/platform/table-copy.ts';
 import { mysqlUrl, redisUrl, startTestServers, type TestServers } from '../test/support/servers.ts';
-import { everyControl } from './controls/list.ts';
+import { type ControlName, controls, everyControl } from './controls/list.ts';
+import { openAccounts } from './ledger/callers.ts';
 import { openPatiently } from './sessions.ts';
 
 /** The shards that writers write to; the other seven stay empty. */
@@ -25,7 +26,12 @@ export const hotShards = ['0', '1', '2'] as const;
 /** Rows of each hot shard that all writers share. */
 export const sharedRows = 300;
 
-export const accounts = { runner: 'campaign_runner', writer: 'campaign_writer', control: 'campaign_control' } as const;
+export const accounts = {
+  runner: 'campaign_runner',
+  writer: 'campaign_writer',
+  caller: 'campaign_caller',
+  control: 'campaign_control',
+} as const;
 export type Account = keyof typeof accounts;
 
 export const places = ['source', 'main'] as const;
@@ -33,6 +39,7 @@ export const places = ['source', 'main'] as const;
 export type Place = (typeof places)[number];
 const homes = { source: 'plus', main: 'mia' } as const;
 const databasesOfSource: readonly string[] = ['plus', 'campaign'];
+const databasesOfMain: readonly string[] = [homes.main, 'ledger'];
 
 const bookTable = `CREATE TABLE campaign.version (
   id BIGINT UNSIGNED NOT NULL,
@@ -76,10 +83,34 @@ const grants: Readonly<Record<Place, readonly (readonly [Account, string])[]>> =
   ],
   main: [
     ['runner', 'SELECT, INSERT, UPDATE, DELETE ON mia.*'],
+    ['caller', 'SELECT, INSERT, UPDATE, DELETE ON ledger.*'],
     ['control', 'SELECT ON mia.*'],
     ['control', 'ALL ON `control\\_%`.*'],
   ],
 };
+
+const tablesOfCommissionControl = [
+  'CREATE TABLE position (shard CHAR(1) PRIMARY KEY, at DATETIME NOT NULL) ENGINE = InnoDB',
+  `INSERT INTO position VALUES ${shards.map((shard) => `('${shard}', '2000-01-01')`).join(',')}`,
+  'CREATE TABLE income_hour (user_id BIGINT UNSIGNED, hour DATETIME, amount BIGINT NOT NULL, PRIMARY KEY (user_id, hour)) ENGINE = InnoDB',
+];
+
+/** The accounts of a ledger that callers share, with the ids from 1 on, and one more that is hot. */
+export const sharedAccounts = 100;
+
+const tableOfCalls =
+  'CREATE TABLE asked_for (number INT AUTO_INCREMENT PRIMARY KEY, is_answered BOOLEAN NOT NULL) ENGINE = InnoDB';
+
+const bareLedger = [
+  'CREATE TABLE account (PRIMARY KEY (account_id)) ENGINE = InnoDB AS SELECT * FROM ledger.account',
+  'CREATE TABLE bill (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE = InnoDB AS SELECT * FROM ledger.bill',
+  'CREATE TABLE open_hold ENGINE = InnoDB AS SELECT * FROM ledger.open_hold',
+];
+
+async function makeLedger(session: Session): Promise<void> {
+  for (const { sql } of migrations.ledger) await session.write(sql);
+  await openAccounts(session, sharedAccounts + 1);
+}
 
 /** Rows that go onto the other server in one statement. */
 const rowsAtOnce = 1000;
@@ -148,6 +179,9 @@ export class Stage {
     for (const place of places) await this.#furnishServer(place);
     const [source, main] = [await this.open('source'), await this.open('main')];
     for (const { sql } of migrations.main) await main.write(sql);
+    const ledger = await this.open('main', 'ledger');
+    await makeLedger(ledger);
+    await ledger.close();
     await main.write(await copyStatement(source, 'user_extension', 'user_extension'));
     await this.#makeTotalTable(source, main, checkpointOfRow);
     for (const control of everyControl) await this.#makeControlDatabase(source, main, control);
@@ -158,7 +192,7 @@ export class Stage {
   /** The accounts, and the source's tables: on the main server for their copies. */
   async #furnishServer(place: Place): Promise<void> {
     const root = await this.open(place, 'mysql');
-    for (const name of [...databasesOfSource, ...(place === 'main' ? [homes.main] : [])])
+    for (const name of [...databasesOfSource, ...(place === 'main' ? databasesOfMain : [])])
       await root.write(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
     await root.write(bookTable);
     const { password } = this.servers[place].addresses.mariadb;
@@ -179,16 +213,18 @@ export class Stage {
     await target.write(auditTrigger('UPDATE', position));
   }
 
-  async #makeControlDatabase(source: Session, main: Session, control: string): Promise<void> {
+  async #makeControlDatabase(source: Session, main: Session, control: ControlName): Promise<void> {
     const name = controlDatabase(control);
     await main.write(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
     const target = await this.open('main', name);
-    await this.#makeTotalTable(source, target, 'NULL');
-    await target.write('CREATE TABLE position (shard CHAR(1) PRIMARY KEY, at DATETIME NOT NULL) ENGINE = InnoDB');
-    await target.write(`INSERT INTO position VALUES ${shards.map((shard) => `('${shard}', '2000-01-01')`).join(',')}`);
-    await target.write(
-      'CREATE TABLE income_hour (user_id BIGINT UNSIGNED, hour DATETIME, amount BIGINT NOT NULL, PRIMARY KEY (user_id, hour)) ENGINE = InnoDB',
-    );
+    const { tables } = controls[control];
+    if (tables === 'commission') {
+      await this.#makeTotalTable(source, target, 'NULL');
+      for (const sql of tablesOfCommissionControl) await target.write(sql);
+    } else if (tables === 'ledger') {
+      await makeLedger(target);
+      await target.write(tableOfCalls);
+    } else for (const sql of bareLedger) await target.write(sql);
     await target.close();
   }
 

@@ -1,14 +1,17 @@
 /**
- * A control as a process: `control <name>`. It passes over its shards again and again for some seconds, like a job that
+ * A control as a process: `control <name>`. It does its part again and again for some seconds, like a job that
  * cron starts with a loop in it, and ends with 1 at the first error.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { openAsApplication } from '../sessions.ts';
+import { accountBeforeBill } from './account-before-bill.ts';
+import { balanceWrittenBack } from './balance-written-back.ts';
 import { fixedLag, untilNow } from './fixed-lag.ts';
 import { incomeByUpdateTime } from './income-by-update-time.ts';
 import type { ControlName } from './list.ts';
 import type { Control } from './naive.ts';
+import { newBillId } from './new-bill-id.ts';
 import { noLock } from './no-lock.ts';
 import { redisCheckpoint } from './redis-checkpoint.ts';
 
@@ -18,6 +21,9 @@ const passes: Readonly<Record<ControlName, Control>> = {
   now: untilNow,
   'fixed-lag': fixedLag,
   'income-by-update-time': incomeByUpdateTime,
+  'balance-written-back': balanceWrittenBack,
+  'account-before-bill': accountBeforeBill,
+  'new-bill-id': newBillId,
 };
 
 const { CONTROL_SOURCE, CONTROL_TARGET, CONTROL_REDIS, CONTROL_SHARDS, CONTROL_LAG, CONTROL_MS } = process.env;
@@ -28,6 +34,7 @@ async function main(name: ControlName): Promise<void> {
   const naive = {
     source: await openAsApplication(String(CONTROL_SOURCE)),
     target: await openAsApplication(String(CONTROL_TARGET)),
+    targetUrl: String(CONTROL_TARGET),
     redis,
     shards: String(CONTROL_SHARDS).split(','),
     lagSeconds: Number(CONTROL_LAG),

@@ -1,16 +1,17 @@
-/** What the controls have in common: the plain way of reading a window and writing it to the total table. */
+/** What the controls work with, and what those of commission have in common: the plain way of reading a window and writing it to the total table. */
 import type { Redis } from 'ioredis';
 import type { Cell, Session } from '../../src/platform/mysql.ts';
 
 export interface Naive {
   readonly source: Session;
   readonly target: Session;
+  readonly targetUrl: string;
   readonly redis: Redis;
   readonly shards: readonly string[];
   readonly lagSeconds: number;
 }
 
-/** One pass over all shards. */
+/** One pass over all shards; of a caller of the ledger, some calls. */
 export type Control = (naive: Naive) => Promise<void>;
 
 export async function readClock(source: Session, lagSeconds: number): Promise<string> {

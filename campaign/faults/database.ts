@@ -12,9 +12,10 @@ function struck(random: Random): readonly Place[] {
 export const database: Kind = {
   name: 'database',
   summary: 'kill -9 of mariadbd, and restart',
-  stallTimeout: '5s',
+  stallTimeoutMs: 5000,
+  unknownAnswers: true,
   loops: 3,
-  controls: ['now', 'income-by-update-time'],
+  controls: ['now', 'income-by-update-time', 'account-before-bill'],
   headline: 'crashes',
   codes: [0, 1, 69],
   sayings: cutOff,

@@ -6,9 +6,10 @@ import { cutOff, redisTrouble } from './sayings.ts';
 export const network: Kind = {
   name: 'network',
   summary: 'a network that delays, cuts in mid-packet, half opens, refuses',
-  stallTimeout: '2s',
+  stallTimeoutMs: 2000,
+  unknownAnswers: true,
   loops: 4,
-  controls: ['no-lock', 'now'],
+  controls: ['no-lock', 'now', 'balance-written-back'],
   headline: 'broken connections',
   codes: [0, 1, 69],
   sayings: [...cutOff, ...redisTrouble],

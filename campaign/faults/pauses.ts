@@ -10,16 +10,17 @@ const againShare = 0.5;
 /** SIGSTOP at random instants, many of them longer than the stall timeout; other runs overtake meanwhile. */
 export const pauses: Kind = {
   name: 'pauses',
-  summary: 'SIGSTOP and SIGCONT of runs, often past the stall timeout',
-  stallTimeout: `${stallMs}ms`,
+  summary: 'SIGSTOP and SIGCONT of runs and callers, often past the stall timeout',
+  stallTimeoutMs: stallMs,
+  unknownAnswers: false,
   loops: 8,
-  controls: ['no-lock', 'now'],
+  controls: ['no-lock', 'now', 'balance-written-back'],
   headline: 'pauses',
   codes: [0, 1, 69],
   sayings: [...cutOff, ...redisTrouble],
   async begin({ random, runs, signal, note }) {
     const stopped = new Set<Running>();
-    const figures = { pauses: 0, 'pauses past the stall timeout': 0 };
+    const figures = { pauses: 0, 'pauses past the stall timeout': 0, 'pauses of callers': 0 };
 
     const goOn = (running: Running) => {
       stopped.delete(running);
@@ -31,8 +32,9 @@ export const pauses: Kind = {
       const ms = past ? random.between(1.1, 3) * stallMs : random.between(0.02, 0.6) * stallMs;
       note(`pid ${running.child.pid} ${running.title} stopped for ${Math.round(ms)} ms`);
       stopped.add(running);
-      if (running.judged) figures.pauses += 1;
-      if (running.judged && past) figures['pauses past the stall timeout'] += 1;
+      if (running.party === 'caller') figures['pauses of callers'] += 1;
+      if (running.party === 'run') figures.pauses += 1;
+      if (running.party === 'run' && past) figures['pauses past the stall timeout'] += 1;
       setTimeout(() => {
         goOn(running);
         if (random.chance(againShare)) schedule(running);

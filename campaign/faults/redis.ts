@@ -17,9 +17,10 @@ const wrongValues = [
 export const redis: Kind = {
   name: 'redis',
   summary: 'FLUSHALL, kill -9 and freezing of Redis, wrong values in its keys',
-  stallTimeout: '5s',
+  stallTimeoutMs: 5000,
+  unknownAnswers: false,
   loops: 3,
-  controls: ['redis-checkpoint', 'now', 'income-by-update-time'],
+  controls: ['redis-checkpoint', 'now', 'income-by-update-time', 'balance-written-back'],
   headline: 'flushes',
   codes: [0],
   sayings: redisTrouble,
