@@ -2,7 +2,8 @@
 import type { Job } from '../src/engine/job.ts';
 import { reconcileDay } from './reconcile-day.ts';
 import { rollupIncome } from './rollup-income.ts';
+import { settleMonth } from './settle-month.ts';
 import { syncCommissionLog } from './sync-commission-log.ts';
 import { syncUserExtension } from './sync-user-extension.ts';
 
-export const jobs: readonly Job[] = [syncUserExtension, syncCommissionLog, rollupIncome, reconcileDay];
+export const jobs: readonly Job[] = [syncUserExtension, syncCommissionLog, rollupIncome, settleMonth, reconcileDay];

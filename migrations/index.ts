@@ -23,6 +23,10 @@ import { billNumber } from './0015-bill-number.ts';
 import { price } from './0016-price.ts';
 import { accountEvent } from './0017-account-event.ts';
 import { statementEntry } from './0018-statement-entry.ts';
+import { settlementMonth } from './0020-settlement-month.ts';
+import { settlement } from './0021-settlement.ts';
+import { settlementAdjustment } from './0022-settlement-adjustment.ts';
+import { incomeByUser } from './0023-income-by-user.ts';
 import { billByOrder } from './0024-bill-by-order.ts';
 import { difference } from './0025-difference.ts';
 import { reconciliationDay } from './0026-reconciliation-day.ts';
@@ -34,8 +38,17 @@ const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter, 
 const ledger = [account, bill, accountState, openHold, billNumber, price, accountEvent, statementEntry];
 
 export const migrations: Readonly<Record<'main' | 'ledger', readonly Migration[]>> = {
-  main: [...bookkeeping, commissionChange, userIncomeHour, userIncome].sort(byName),
-  ledger: [...bookkeeping, ...ledger, billByOrder, difference, reconciliationDay].sort(byName),
+  main: [...bookkeeping, commissionChange, userIncomeHour, userIncome, incomeByUser].sort(byName),
+  ledger: [
+    ...bookkeeping,
+    ...ledger,
+    settlementMonth,
+    settlement,
+    settlementAdjustment,
+    billByOrder,
+    difference,
+    reconciliationDay,
+  ].sort(byName),
 };
 
 /** As they were made: a database that has some of them gets the rest behind these. */

@@ -30,7 +30,6 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
   const begin = contextOf(options, setting);
   /** Why a period cannot be taken yet; `by` is null where rows are in flight. */
   const obstacleTo = async (window: Window, target: Target): Promise<{ by: Holder | null } | null> => {
-    if (window.end > now()) return { by: { ...nobody, detail: `it ends at ${zone.iso(window.end)}` } };
     const period = zone.periodName(job.period, window.start);
     const reason = await job.waitsFor?.({ ...ask(target), period, window });
     if (reason) return { by: { ...nobody, detail: reason } };
@@ -61,7 +60,8 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
       assertWhole(job, options, window);
       const period = zone.periodName(job.period, window.start);
       if (resume === null && (mode === 'closing' || job.rangeMayLead === true)) {
-        const obstacle = await obstacleTo(window, target);
+        const isToCome = mode !== 'closing' && window.end > now(); // the watermark was not asked
+        const obstacle = isToCome ? toCome(window, zone) : await obstacleTo(window, target);
         if (obstacle !== null && mode === 'closing') return notTaken(window, obstacle.by);
         if (obstacle !== null) throw notYet(options.name, period, obstacle.by);
       }
@@ -100,6 +100,8 @@ const nobody: Omit<Holder, 'detail'> = {
   ageSeconds: null,
   statement: null,
 };
+
+const toCome = ({ end }: Window, zone: Zone) => ({ by: { ...nobody, detail: `it ends at ${zone.iso(end)}` } });
 
 /** Asked for by name, a period that cannot be taken is no success. */
 const notYet = (name: ShardName, period: string, by: Holder | null): JobError =>

@@ -6,7 +6,7 @@
  */
 
 /** With whom the ledger is compared: applications that call it, and payment providers. */
-export const counterparts = ['initiator', 'alipay', 'wechat'] as const;
+const counterparts = ['initiator', 'alipay', 'wechat'] as const;
 export type Counterpart = (typeof counterparts)[number];
 
 export const isCounterpart = (name: string): name is Counterpart => counterparts.includes(name as Counterpart);

@@ -22,7 +22,7 @@ const flag = { out: 1, feeKnown: 2, success: 4, failed: 8, earlier: 16 };
 const timeBytes = 19;
 
 /** The longest that a record may be: reference and part have at most 128 characters each. */
-export const recordBytesMax = at.reference + 3 * 256;
+const recordBytesMax = at.reference + 3 * 256;
 
 /** Records one behind the other. */
 export class Records {

@@ -77,7 +77,13 @@ describe('run, and what it tells', () => {
 
     expect(json(await world.cli(['verify', '--json']))).toMatchObject({ gaps: [], overlaps: [], checked: 1 });
     const jobs = json<{ job: string; shards: string[]; schedule: string }[]>(await world.cli(['list', '--json']));
-    expect(jobs.map(({ job }) => job)).toEqual(['sync-user-extension', 'sync-commission-log', 'rollup-income']);
+    expect(jobs.map(({ job }) => job)).toEqual([
+      'sync-user-extension',
+      'sync-commission-log',
+      'rollup-income',
+      'settle-month',
+      'reconcile-day',
+    ]);
     expect(jobs[1]).toMatchObject({ shards: [...'0123456789'], schedule: '*/2 * * * *', staggerSeconds: 6 });
     expect(json(await world.cli(['checkpoint', 'sync-user-extension', '--json']))).toEqual([
       { job: 'sync-user-extension', shard: null, checkpoint: time, redis: 'agrees' },
