@@ -112,6 +112,6 @@ function finish({ stage, wrong }: Scene, ms: number): number {
 
 /** Whether a command typed in this folder would use other servers, because the environment or a `.env` names some. */
 function settingsInTheWay(): boolean {
-  const addresses = ['SOURCE_DATABASE_URL', 'MAIN_DATABASE_URL', 'REDIS_URL'];
+  const addresses = ['SOURCE_DATABASE_URL', 'MAIN_DATABASE_URL', 'LEDGER_DATABASE_URL', 'REDIS_URL'];
   return Config.read().shown.some(({ name, from }) => addresses.includes(name) && from !== '.tidemark/local.env');
 }

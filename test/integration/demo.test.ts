@@ -43,7 +43,7 @@ describe('the demonstration', () => {
     expect(stdout).toContain('0 rows applied a second time; 12 of 12 checkpoints are in Redis again');
     expect(stdout.match(/ {2}equal$/gm)).toHaveLength(20);
     expect(stdout).toMatch(/^ +total +20,001 +20,001 .* equal$/m);
-    expect(stdout).toContain('windows of 12 shards checked: 0 gaps, 0 overlaps');
+    expect(stdout).toContain('windows of 17 shards checked: 0 gaps, 0 overlaps');
     expect(stdout).toContain('Source and target are equal.');
     expect(stdout).not.toContain('WRONG');
     expect(stdout).not.toContain('DIFFERENT');
@@ -71,7 +71,12 @@ describe('the demonstration', () => {
     timeout: limitMs,
   }, async () => {
     const elsewhere = 'mysql://nobody:nothing@127.0.0.1:9/elsewhere';
-    const settings = { SOURCE_DATABASE_URL: elsewhere, MAIN_DATABASE_URL: elsewhere, REDIS_URL: 'redis://127.0.0.1:9' };
+    const settings = {
+      SOURCE_DATABASE_URL: elsewhere,
+      MAIN_DATABASE_URL: elsewhere,
+      LEDGER_DATABASE_URL: elsewhere,
+      REDIS_URL: 'redis://127.0.0.1:9',
+    };
     const result = await run(tidemark, ['demo', '--rows', '20000'], settings);
     expectWholeStory(result);
     expect(result.stdout).toMatch(/erased: \d+ tables/);
