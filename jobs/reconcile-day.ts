@@ -1,7 +1,8 @@
 import { defineJob, type Part, type PeriodContext, type PeriodQuestion } from '../src/engine/job.ts';
 import { firstBill, instantOf, stretchOf } from '../src/reconciliation/bills.ts';
 import { noteDay, pageOf, reportOf, writeReport } from '../src/reconciliation/day-report.ts';
-import { DifferenceBook, openDifferences } from '../src/reconciliation/differences.ts';
+import { openDifferences } from '../src/reconciliation/difference-table.ts';
+import { DifferenceBook } from '../src/reconciliation/differences.ts';
 import { type Counterpart, isCounterpart } from '../src/reconciliation/entry.ts';
 import { audit, isLastDay } from '../src/reconciliation/ledger-audit.ts';
 import { type Reconciled, reconcile } from '../src/reconciliation/reconcile.ts';
@@ -111,7 +112,7 @@ async function auditLedger(context: PeriodContext, book: DifferenceBook): Promis
   }
   if (whole) await book.forgetOthers();
   if (whole) await book.resolveOthers();
-  return { localEntries: looked, channelEntries: looked, matched: right, source: 'its own bills' };
+  return { localEntries: looked, channelEntries: 0, matched: right, source: 'its own bills' };
 }
 
 /** Notes the day, and writes for people what was found, also of earlier days that this one has changed. */

@@ -5,7 +5,8 @@
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Reader } from '../platform/mysql.ts';
-import { type DifferenceTarget, differencesOfDay, firstDifferences, type Stored, totalsOfDay } from './differences.ts';
+import { differencesOfDay, firstDifferences, totalsOfDay } from './difference-table.ts';
+import type { DifferenceTarget, Stored } from './differences.ts';
 import { csvHead, csvLine, type DayReport, htmlPage, type ReportedDifference } from './report.ts';
 
 /** A page that a person reads has room for so many. */

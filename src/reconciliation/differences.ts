@@ -33,7 +33,7 @@ const statementRows = 500;
 const pageRows = 5000;
 const sideColumns = (side: 'local' | 'channel') =>
   ['amount', 'fee', 'status', 'at', 'entries'].map((name) => `${side}_${name}`).join(', ');
-const stored = `id, day, reference, direction, outcome, ${sideColumns('local')}, ${sideColumns('channel')},
+export const storedColumns = `id, day, reference, direction, outcome, ${sideColumns('local')}, ${sideColumns('channel')},
   alone, part, detail, other_half_day, resolved_by`;
 
 export interface Stored extends Difference {
@@ -45,7 +45,7 @@ export interface Stored extends Difference {
   readonly resolvedBy: string | null;
 }
 
-function storedOf(row: readonly Cell[]): Stored {
+export function storedOf(row: readonly Cell[]): Stored {
   const [id, day, reference, direction, outcome] = row as [number, string, string, Direction, Outcome];
   const [alone, part, detail, otherHalfDay, resolvedBy] = row.slice(15) as [
     Stored['alone'],
@@ -83,7 +83,7 @@ export async function* entriesAlone(
   for (let after: number | string = 0; ; ) {
     const rows: Stored[] = (
       await ledger.tuples(
-        `SELECT ${stored} FROM difference WHERE counterpart = ? AND day < ? AND id > ? AND alone IS NOT NULL AND resolved_by IS NULL
+        `SELECT ${storedColumns} FROM difference WHERE counterpart = ? AND day < ? AND id > ? AND alone IS NOT NULL AND resolved_by IS NULL
             AND (other_half_day = ? OR (other_half_day IS NULL AND outcome IN ('pending_cutoff', 'local_only', 'channel_only')))
           ORDER BY id LIMIT ${pageRows}`,
         [counterpart, day, after, day],
@@ -161,7 +161,7 @@ export class DifferenceBook {
   async #known(found: readonly Found[]): Promise<Map<string, Stored>> {
     if (found.length === 0) return new Map();
     const rows = await this.#target.tuples(
-      `SELECT ${stored} FROM difference WHERE counterpart = ? AND (day, reference, direction) IN (?)`,
+      `SELECT ${storedColumns} FROM difference WHERE counterpart = ? AND (day, reference, direction) IN (?)`,
       [this.#counterpart, found.map(({ day, reference, direction }) => [day, reference, direction])],
     );
     return new Map(rows.map(storedOf).map((row) => [`${row.day} ${keyOf(row)}`, row]));
@@ -259,72 +259,4 @@ function isSame(found: Found, before: Stored, otherHalfDay: string | null): bool
     (found.detail ?? null) === before.detail &&
     otherHalfDay === before.otherHalfDay
   );
-}
-
-/** How many differences of a counterpart are open, in words by outcome, and the day of the last. */
-export async function openDifferences(
-  ledger: Reader,
-  counterpart: string,
-): Promise<{ total: number; text: string; lastDay: string }> {
-  const rows = await ledger.tuples(
-    `SELECT outcome, COUNT(*), MAX(day) FROM difference
-      WHERE counterpart = ? AND outcome NOT IN ('resolved', 'pending_cutoff') GROUP BY outcome ORDER BY outcome`,
-    [counterpart],
-  );
-  return {
-    total: rows.reduce((sum, [, count]) => sum + Number(count), 0),
-    text: rows.map(([outcome, count]) => `${count} ${outcome}`).join(', '),
-    lastDay:
-      rows
-        .map(([, , day]) => String(day))
-        .sort()
-        .at(-1) ?? '',
-  };
-}
-
-/** Every difference of a day, in pages in order of the reference. */
-export async function* differencesOfDay(ledger: Reader, counterpart: string, day: string): AsyncGenerator<Stored[]> {
-  for (let last: Pick<Stored, 'reference' | 'direction'> = { reference: '', direction: 'in' }; ; ) {
-    const rows = (
-      await ledger.tuples(
-        `SELECT ${stored} FROM difference
-          WHERE counterpart = ? AND day = ? AND reference >= ? AND NOT (reference = ? AND direction <= ?)
-          ORDER BY reference, direction LIMIT ${pageRows}`,
-        [counterpart, day, last.reference, last.reference, last.direction],
-      )
-    ).map(storedOf);
-    if (rows.length > 0) yield rows;
-    if (rows.length < pageRows) return;
-    last = rows.at(-1) as Stored;
-  }
-}
-
-/** The first differences of a day, the open ones before the others. */
-export async function firstDifferences(
-  ledger: Reader,
-  counterpart: string,
-  day: string,
-  limit: number,
-): Promise<Stored[]> {
-  const rows = await ledger.tuples(
-    `SELECT ${stored} FROM difference WHERE counterpart = ? AND day = ?
-      ORDER BY outcome IN ('resolved', 'pending_cutoff'), outcome, reference, direction LIMIT ?`,
-    [counterpart, day, limit],
-  );
-  return rows.map(storedOf);
-}
-
-/** Sums of a day's differences by outcome; money that did not move is none. */
-export async function totalsOfDay(ledger: Reader, counterpart: string, day: string) {
-  const rows = await ledger.tuples(
-    `SELECT outcome, COUNT(*), SUM(IF(local_status = 'success', local_amount, 0)), SUM(IF(channel_status = 'success', channel_amount, 0)) FROM difference
-      WHERE counterpart = ? AND day = ? GROUP BY outcome ORDER BY outcome IN ('resolved', 'pending_cutoff'), outcome`,
-    [counterpart, day],
-  );
-  return rows.map(([outcome, differences, local, channel]) => ({
-    outcome: outcome as Outcome,
-    differences: Number(differences),
-    local: BigInt(String(local)),
-    channel: BigInt(String(channel)),
-  }));
 }

@@ -235,7 +235,7 @@ function escaped(value: string): string {
 const style = `
 :root { color-scheme: light; --line: #d9dde3; --faint: #626b78; --bad: #b3261e; --good: #1c6b3a; }
 * { box-sizing: border-box; }
-body { margin: 2rem auto; max-width: 72rem; padding: 0 1.5rem; color: #1b1f24; background: #fff;
+body { margin: 2rem auto; max-width: 80rem; padding: 0 1.5rem; color: #1b1f24; background: #fff;
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; }
 h1 { margin: 0; font-size: 1.6rem; } h2 { margin: 2.2rem 0 .6rem; font-size: 1.1rem; }
 .verdict { margin: .4rem 0 1.4rem; font-size: 1.15rem; font-weight: 600; }
@@ -248,8 +248,9 @@ thead th { color: var(--faint); font-size: .85rem; font-weight: 500; vertical-al
 tbody th { font-weight: 600; overflow-wrap: break-word; } tr.open > th { color: var(--bad); } tr.quiet { color: var(--faint); }
 .number { text-align: right; white-space: nowrap; } .none { color: var(--faint); }
 td span, small { color: var(--faint); } td span { display: block; } small { font-size: .85rem; white-space: nowrap; }
-td small.detail { display: block; max-width: 16rem; white-space: normal; }
-.each { font-size: .9rem; }
+td small.detail { display: block; max-width: 12rem; white-space: normal; }
+.each { font-size: .87rem; } .each th, .each td { padding: .35rem .45rem; }
+.each tbody th { min-width: 10rem; overflow-wrap: anywhere; }
 @media print { body { margin: 0; max-width: none; padding: 0; font-size: 11px; } thead { display: table-header-group; } tr { break-inside: avoid; }
   @page { size: A4 landscape; margin: 12mm; } }
 `;

@@ -149,10 +149,9 @@ test('charges go on while it looks, and none of them is seen half', async () => 
     }
   });
   for (let round = 0; round < 10; round++) {
-    const today = scene.world.zone.text(Date.now()).slice(0, 10);
     const { error } = await scene.world.runShard('reconcile-day', 'ledger', {
       kind: 'range',
-      range: rangeOf(today),
+      range: yesterday(),
     });
     expect(error).toBeNull();
   }
@@ -164,7 +163,7 @@ test('charges go on while it looks, and none of them is seen half', async () => 
   expect(Number(bills?.[0])).toBeGreaterThan(50);
 });
 
-function rangeOf(of: string) {
-  const start = scene.world.zone.fromText(`${of} 00:00:00`) as number;
-  return { start, end: scene.world.zone.nextPeriod('day', start) };
+function yesterday() {
+  const end = scene.world.zone.periodStart('day', Date.now());
+  return { start: scene.world.zone.periodStart('day', end - 1), end };
 }
