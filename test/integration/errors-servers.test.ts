@@ -114,7 +114,9 @@ describe('servers that are down, read-only or replicas', () => {
       `INSERT INTO plus_commission_log SELECT * FROM ${world.source.database}.plus_commission_log_1`,
     );
     const running = startCli(job, world.settings);
-    await sleep(1500); // by now it waits for the lock on these rows
+    // Until it waits for the lock on these rows, however long it takes to start.
+    const waiting = `SELECT 1 FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'`;
+    while ((await world.source.tuples(waiting)).length === 0) await sleep(100);
     await servers.killMariadb();
     const killedAt = Date.now();
     await servers.restartMariadb();
