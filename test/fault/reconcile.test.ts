@@ -138,9 +138,10 @@ test('runs that are killed leave no file behind, and no half of a report', async
   const before = spools();
   for (let delayMs = 150; delayMs < 900; delayMs += 75) {
     const child = spawn(tidemarkPath, run, { env, stdio: 'ignore' });
+    const closed = once(child, 'close'); // it may be done before it is killed
     await sleep(delayMs);
     child.kill('SIGKILL');
-    await once(child, 'close');
+    await closed;
     const reports = await readdir(join(scene.folder, 'reports')).catch(() => []);
     for (const name of reports.filter((each) => each.endsWith('.html')))
       expect(await readFile(join(scene.folder, 'reports', name), 'utf8')).toMatch(/<\/html>\n$/);

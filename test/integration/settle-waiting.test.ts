@@ -1,13 +1,20 @@
 /** Accounts that a settlement leaves out, by name, while the others go on; and how they come in later. */
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ShardResult } from '../../src/engine/run.ts';
+import { startTestServers, type TestServers } from '../support/servers.ts';
 import { SettlementBooks } from '../support/settlement-books.ts';
 
+/** Servers of its own: a trigger, once opened, keeps every other job on a server from knowing how old a statement is. */
+let servers: TestServers;
 let books: SettlementBooks;
 beforeAll(async () => {
-  books = await SettlementBooks.create(inject('servers'));
+  servers = await startTestServers({ quickCommits: true });
+  books = await SettlementBooks.create(servers.addresses);
 });
-afterAll(() => books.destroy());
+afterAll(async () => {
+  await books.destroy();
+  await servers.stop();
+});
 beforeEach(() => books.clear());
 
 const fine = async (running: Promise<ShardResult>) => {
