@@ -1,22 +1,26 @@
 /** What a call that was broken off has left behind, and what its caller may do about it other than to ask again. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Ledger } from '../../src/ledger/index.ts';
 import { Session } from '../../src/platform/mysql.ts';
 import { intercepted } from '../support/intercept.ts';
 import { LedgerWorld } from '../support/ledger-world.ts';
+import { startTestServers, type TestServers } from '../support/servers.ts';
 import { stopping } from '../support/stops.ts';
 
+let servers: TestServers;
 let world: LedgerWorld;
 let ledger: Ledger;
 let accounts = 0n;
 beforeAll(async () => {
-  world = await LedgerWorld.create(inject('servers'));
+  servers = await startTestServers({ quickCommits: true }); // statements that wait would hold back other tests
+  world = await LedgerWorld.create(servers.addresses);
   ledger = await world.connect();
 });
 afterAll(async () => {
   expect(await world.flaws()).toEqual({});
   await world.destroy();
+  await servers.stop();
 });
 
 async function account(fen: bigint): Promise<bigint> {

@@ -1,21 +1,25 @@
 /** Who waits for whom: callers that stop in the middle of a call, locks that others keep, connections that fall silent. */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ledger } from '../../src/ledger/index.ts';
 import { LedgerWorld } from '../support/ledger-world.ts';
+import { startTestServers, type TestServers } from '../support/servers.ts';
 import { stopping } from '../support/stops.ts';
 
+let servers: TestServers;
 let world: LedgerWorld;
 let ledger: Ledger;
 let accounts = 0n;
 beforeAll(async () => {
-  world = await LedgerWorld.create(inject('servers'));
+  servers = await startTestServers({ quickCommits: true }); // statements that wait would hold back other tests
+  world = await LedgerWorld.create(servers.addresses);
   ledger = await world.connect({ patienceMs: 5000 });
 });
 afterAll(async () => {
   expect(await world.flaws()).toEqual({});
   await world.destroy();
+  await servers.stop();
 });
 
 async function account(fen: bigint): Promise<bigint> {
