@@ -7,22 +7,28 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { killing } from '../../campaign/faults/kills.ts';
 import { Callers, type CallersOptions, openAccounts } from '../../campaign/ledger/callers.ts';
 import { checkLedger } from '../../campaign/ledger/checker.ts';
 import { Random } from '../../campaign/random.ts';
 import { Runs } from '../../campaign/runs.ts';
 import { LedgerWorld } from '../support/ledger-world.ts';
+import { startTestServers, type TestServers } from '../support/servers.ts';
 
 const seconds = Number(process.env.TIDEMARK_TEST_SECONDS ?? 6);
 const seed = 41;
 
 describe('a ledger', () => {
+  let servers: TestServers;
   let world: LedgerWorld;
   let folder: string;
+  beforeAll(async () => {
+    servers = await startTestServers({ quickCommits: true }); // statements that wait would hold back other tests
+  });
+  afterAll(() => servers.stop());
   beforeEach(async () => {
-    world = await LedgerWorld.create(inject('servers'));
+    world = await LedgerWorld.create(servers.addresses);
     folder = await mkdtemp(join(tmpdir(), 'tidemark-callers-'));
   });
   afterEach(async () => {
