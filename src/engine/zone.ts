@@ -133,28 +133,38 @@ export class Zone {
 
   /** The name of the local period that contains an instant: `2026-11-20` for a day, `2026-11` for a month. */
   periodName(unit: Period, instant: Instant): string {
-    return this.text(instant).slice(0, unit === 'day' ? 10 : 7);
+    return this.#period(unit, instant).date.slice(0, unit === 'day' ? 10 : 7);
   }
 
   /**
-   * The start of the local day or month that contains an instant. Days have 23 to 25 hours; where the clocks skip
-   * midnight, a day begins at the instant of the skip; where they repeat it, at the first of the two.
+   * The start of the local day or month that contains an instant, always a border. Days have 23 to 25 hours; where the
+   * clocks skip midnight, a day begins at the instant of the skip; where midnight lies in an hour that they repeat, at
+   * the first start of that hour.
    */
   periodStart(unit: Period, instant: Instant): Instant {
-    const name = this.periodName(unit, instant);
-    return this.fromText(`${unit === 'day' ? name : `${name}-01`} 00:00:00`) ?? instant;
+    return this.#period(unit, instant).start;
   }
 
   /** The start of the local day or month behind the one that contains an instant. */
   nextPeriod(unit: Period, instant: Instant): Instant {
+    return this.#period(unit, instant).next;
+  }
+
+  #period(unit: Period, instant: Instant): { date: string; start: Instant; next: Instant } {
     const [year, month, day] = this.text(instant).slice(0, 10).split('-').map(Number) as [number, number, number];
-    for (let ahead = 1; ; ahead++) {
-      const date = new Date(
-        Date.UTC(year, unit === 'month' ? month - 1 + ahead : month - 1, unit === 'day' ? day + ahead : 1),
-      );
-      const next = this.fromText(`${date.toISOString().slice(0, 10)} 00:00:00`);
-      if (next !== null && next > instant) return next; // a day that the zone left out begins with the one behind it
-    }
+    const ahead = (count: number): string =>
+      new Date(Date.UTC(year, month - 1 + (unit === 'month' ? count : 0), unit === 'day' ? day + count : 1))
+        .toISOString()
+        .slice(0, 10);
+    // The next one may have begun though the clocks show this date: they may go back over midnight (St John's, 00:01).
+    let count = 0;
+    while (this.#midnight(ahead(count + 1)) <= instant) count++;
+    return { date: ahead(count), start: this.#midnight(ahead(count)), next: this.#midnight(ahead(count + 1)) };
+  }
+
+  /** The border at which a local date begins; for a date that the zone left out, the beginning of the one behind it. */
+  #midnight(date: string): Instant {
+    return this.border(this.fromText(`${date} 00:00:00`) as Instant);
   }
 
   /**

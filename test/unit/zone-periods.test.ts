@@ -46,6 +46,20 @@ test.each([
   expect((zone.nextPeriod('day', noon) - zone.periodStart('day', noon)) / hourMs).toBe(hours);
 });
 
+test.each(['America/St_Johns', 'America/Goose_Bay'])(
+  'in %s, where clocks went back over midnight, the new day begins with the hour that came twice, and only once',
+  (name) => {
+    const zone = new Zone(name);
+    const first = at(zone, '2004-10-30 23:01:00');
+    const start = zone.nextPeriod('day', first - 1000);
+    expect(start).toBe(first);
+    for (const minutes of [0, 58, 59, 60, 61, 119, 120, 600]) {
+      expect(zone.periodName('day', first + minutes * 60_000)).toBe('2004-10-31');
+      expect(zone.periodStart('day', first + minutes * 60_000)).toBe(first);
+    }
+  },
+);
+
 test('a day that a zone left out is no day: the one before it is followed by the one behind it', () => {
   const samoa = new Zone('Pacific/Apia');
   const before = at(samoa, '2011-12-29 12:00:00');
