@@ -2,6 +2,8 @@
  * A day of bills beside a statement of as many rows, with planted differences: the built command line in a process of
  * its own, from the file to the differences and their report, beside doing it in the database.
  *
+ * The proof that no bill of the day is still on its way is left out (TIDEMARK_SETTLE_LAG), as the peer has none.
+ *
  * The peer loads the columns that are compared from the same file into a table, by LOAD DATA inside the server, and finds
  * by joins what is on one side only and what differs. It checks no total, no encoding and no day, knows no parts of a
  * refund, keeps nothing and writes no report: it is the least that would be done there. Both ways must find what was
@@ -41,7 +43,7 @@ export const reconcile: Benchmark = {
   summary: 'a day of bills beside a statement, beside LOAD DATA and joins',
   async run(options) {
     const folder = await mkdtemp(join(tmpdir(), 'tidemark-bench-'));
-    const settings = { TIDEMARK_STATEMENTS: folder };
+    const settings = { TIDEMARK_STATEMENTS: folder, TIDEMARK_SETTLE_LAG: '10s' };
     try {
       return await withSite((site) => measure(options, site.world, site.about, folder), { ledger: true, settings });
     } finally {
@@ -188,7 +190,8 @@ function report({ rows }: Options, about: string, rounds: readonly Round[]): Rep
     figures: { rows, planted, rounds, speedup, peakMb },
     method: [
       `${grouped(rows)} bills and as many rows of a statement, ${planted} differences, all found by both; ${about}`,
-      'tidemark: the whole process, from the file to differences and report; SQL: LOAD DATA and joins, nothing checked or kept',
+      'tidemark: the whole process, from the file to differences and report, without the proof that the day is complete',
+      'SQL: LOAD DATA and joins, nothing proven, checked or kept',
     ],
     head: ['WAY', 'TIME', 'PEAK MEMORY'],
     table: [

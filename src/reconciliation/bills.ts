@@ -24,12 +24,8 @@ export const instantOf = (utc: string) => Date.parse(`${utc.replace(' ', 'T')}Z`
 /** The business time of the text of a TIMESTAMP in UTC. */
 export type LocalTime = (utc: string) => string;
 
-const pageRows = 1000;
-/** More than a page takes: order ids have at most 64 characters. */
-const pageBytesMax = 2 ** 20;
+const pageRows = 4000;
 const lookUpRows = 500;
-/** Of a BIGINT UNSIGNED, filled up with zeros, so that ids are in order as texts. */
-const idDigits = 20;
 
 /** Which bills are told to a counterpart, and by which name. */
 const told: Readonly<Record<Counterpart, { readonly condition: string; readonly reference: string }>> = {
@@ -41,71 +37,42 @@ const told: Readonly<Record<Counterpart, { readonly condition: string; readonly 
   wechat: { condition: "provider = 'wechat' AND amount <> 0", reference: 'order_id' },
 };
 
+/** Few, as a day has many rows. */
 const columnsOf = (counterpart: Counterpart) =>
   counterpart === 'initiator'
-    ? "bill_id reference, '' part, amount, NULL fee"
-    : "IFNULL(order_id, CONCAT('bill ', bill_id)) reference, IF(amount < 0, bill_id, '') part, amount, fee";
+    ? "bill_id, '', amount, NULL"
+    : "IFNULL(order_id, CONCAT('bill ', bill_id)), IF(amount < 0, bill_id, ''), amount, fee";
 
-/**
- * The successful bills of a stretch, in pages. A page comes as one text, a line for each bill: the driver would take
- * longer over the fields of a million rows than we need for all the rest.
- */
+/** The successful bills of a stretch, in pages in order of their success. */
 export async function* billsOf(
   ledger: Reader,
   counterpart: Counterpart,
   { from, to }: Stretch,
   localTime: LocalTime,
 ): AsyncGenerator<Iterable<Entry>> {
-  const page = `
-    SELECT GROUP_CONCAT(CONCAT_WS(',', done_at, part, amount, IFNULL(fee, ''), REPLACE(reference, '\n', ' ')) SEPARATOR '\n'),
-           COUNT(*), MAX(CONCAT(done_at, LPAD(id, ${idDigits}, '0')))
-      FROM (SELECT done_at, id, ${columnsOf(counterpart)} FROM bill
-             WHERE done_at >= ? AND done_at < ? AND (done_at > ? OR id > CAST(? AS UNSIGNED)) AND result = 'success' AND ${told[counterpart].condition}
-             ORDER BY done_at, id LIMIT ${pageRows}) page`;
-  await ledger.rows(`SET SESSION group_concat_max_len = ${pageBytesMax}`);
   const timeOf = remembered(localTime);
-  const read = async (last: string) => {
-    const [doneAt, id] = [last.slice(0, -idDigits), last.slice(-idDigits)];
-    const [row] = await ledger.tuples(page, [doneAt, to, doneAt, id]);
-    return { lines: new Lines(String(row?.[0] ?? ''), timeOf), count: Number(row?.[1]), last: String(row?.[2]) };
-  };
-  for (let part = await read(from + '0'.repeat(idDigits)); ; part = await read(part.last)) {
-    yield part.lines;
-    if (part.lines.taken !== part.count) throw new Error(`${part.count} bills came as ${part.lines.taken} lines`);
-    if (part.count < pageRows) return;
+  for (let [doneAt, id]: [string, Cell] = [from, 0]; ; ) {
+    const rows: Cell[][] = await ledger.tuples(
+      `SELECT ${columnsOf(counterpart)}, 'success', done_at, id FROM bill
+        WHERE done_at >= ? AND done_at < ? AND (done_at > ? OR id > ?) AND result = 'success' AND ${told[counterpart].condition}
+        ORDER BY done_at, id LIMIT ${pageRows}`,
+      [doneAt, to, doneAt, id],
+    );
+    const last = rows.at(-1);
+    if (last !== undefined) [doneAt, id] = last.slice(-2) as [string, Cell];
+    const isLast = rows.length < pageRows;
+    yield entriesIn(rows, timeOf);
+    if (isLast) return;
   }
 }
 
 /**
- * The bills in a page. They are made one by one, as they are asked for, and the text is dropped with the last of them:
- * what is still held when the next page comes grows old in memory before it is given back.
+ * The entries in a page, made one by one as they are asked for, and its rows dropped with the last of them: what is
+ * still held when the next page comes grows old in memory before it is given back.
  */
-class Lines implements Iterable<Entry> {
-  readonly #timeOf: LocalTime;
-  #text: string;
-  taken = 0;
-
-  constructor(text: string, timeOf: LocalTime) {
-    this.#text = text;
-    this.#timeOf = timeOf;
-  }
-
-  *[Symbol.iterator](): Generator<Entry> {
-    for (let start = 0; start < this.#text.length; this.taken++) {
-      const found = this.#text.indexOf('\n', start);
-      const end = found < 0 ? this.#text.length : found;
-      yield this.#entry(this.#text.slice(start, end));
-      start = end + 1;
-    }
-    this.#text = '';
-  }
-
-  /** The reference is the last field, and may hold commas. */
-  #entry(line: string): Entry {
-    const [doneAt, part, amount, fee] = line.split(',', 4) as [string, string, string, string];
-    const reference = line.slice(doneAt.length + part.length + amount.length + fee.length + 4);
-    return entryOf([reference, part, amount, fee === '' ? null : fee, 'success', doneAt], this.#timeOf);
-  }
+function* entriesIn(rows: Cell[][], timeOf: LocalTime): Generator<Entry> {
+  for (const row of rows) yield entryOf(row, timeOf);
+  rows.length = 0;
 }
 
 /** What became of some references, whatever the day: the bills by `direction reference`; the successful ones alone where there are any. */

@@ -12,7 +12,7 @@ import iconv from 'iconv-lite';
 import { openPromise, type Entry as ZipEntry, type ZipFile } from 'yauzl';
 import { StatementError } from './statement-error.ts';
 
-const chunkBytes = 65_536;
+const chunkBytes = 262_144;
 const utf8Names = 0x800;
 
 /**
@@ -33,14 +33,16 @@ export async function* bytesOf(file: string): AsyncGenerator<Buffer> {
   }
 }
 
-/** Read into one buffer again and again: a stream would make a new one for each piece. */
+/** Read into two buffers in turn, one while the other is worked on: a stream would make a new one for each piece. */
 async function* plain(handle: FileHandle): AsyncGenerator<Buffer> {
-  const buffer = Buffer.alloc(chunkBytes);
-  for (let position = 0; ; ) {
-    const { bytesRead } = await handle.read(buffer, 0, chunkBytes, position);
-    if (bytesRead === 0) return;
-    position += bytesRead;
-    yield buffer.subarray(0, bytesRead);
+  const read = (buffer: Buffer) => handle.read(buffer, 0, buffer.length, null); // from where the last one ended
+  let [here, there] = [Buffer.alloc(chunkBytes), Buffer.alloc(chunkBytes)];
+  for (let filled = await read(here); filled.bytesRead > 0; ) {
+    const next = read(there);
+    next.catch(() => undefined); // it is awaited below, or whoever reads has stopped first
+    yield here.subarray(0, filled.bytesRead);
+    filled = await next;
+    [here, there] = [there, here];
   }
 }
 
