@@ -78,7 +78,8 @@ export interface Credit {
 }
 
 /**
- * Writes a bill of the channel `settlement` for each credit, and moves the accounts. They are locked by the caller.
+ * Writes a bill of the channel `settlement` for each credit of a slice, and moves the accounts. The caller has locked
+ * them.
  *
  * @returns the bill ids by account
  */
@@ -89,27 +90,25 @@ export async function credit(
 ): Promise<Map<bigint, bigint>> {
   const bills = new Map<bigint, bigint>();
   if (credits.length === 0 || ledger.dryRun) return bills;
-  let number = await takeBillIds(ledger, BigInt(credits.length));
-  for (const slice of slices(credits)) {
-    const from = number;
-    const values = slice.map(({ accountId, amount, balance, held, sequence, changedAt }) => {
-      const id = number++;
-      bills.set(accountId, id);
-      const previous = sequence === 0n ? 'NULL' : sequence;
-      // Time never runs backwards in an account, whatever the server's clock does.
-      const doneAt = `GREATEST(NOW(),'${changedAt}')`;
-      return `(${id},'settlement',${accountId},${amount},0,'success',${sequence + 1n},${previous},${balance},${balance + amount},${held},${held},?,'','${operator}',${doneAt})`;
-    });
-    await ledger.write(
-      `INSERT INTO bill (bill_id, channel, account_id, amount, held_change, result, sequence, previous, balance_before,
-         balance_after, held_before, held_after, info, caller, operator, done_at) VALUES ${values.join(',')}`,
-      slice.map(() => info),
-    );
-    await ledger.write(
-      `UPDATE account a JOIN bill b ON b.account_id = a.account_id
-          SET a.balance = b.balance_after, a.sequence = b.sequence, a.changed_at = b.done_at
-        WHERE b.bill_id BETWEEN ${from} AND ${number - 1n} AND b.channel = 'settlement'`,
-    );
-  }
+  const first = await takeBillIds(ledger, BigInt(credits.length));
+  const values = credits.map(({ accountId, amount, balance, held, sequence, changedAt }, index) => {
+    const id = first + BigInt(index);
+    bills.set(accountId, id);
+    const previous = sequence === 0n ? 'NULL' : sequence;
+    // Time never runs backwards in an account, whatever the server's clock does.
+    const doneAt = `GREATEST(NOW(),'${changedAt}')`;
+    return `(${id},'settlement',${accountId},${amount},0,'success',${sequence + 1n},${previous},${balance},${balance + amount},${held},${held},?,'','${operator}',${doneAt})`;
+  });
+  await ledger.write(
+    `INSERT INTO bill (bill_id, channel, account_id, amount, held_change, result, sequence, previous, balance_before,
+       balance_after, held_before, held_after, info, caller, operator, done_at) VALUES ${values.join(',')}`,
+    credits.map(() => info),
+  );
+  await ledger.write(
+    `UPDATE account a JOIN bill b ON b.account_id = a.account_id
+        SET a.balance = b.balance_after, a.sequence = b.sequence, a.changed_at = b.done_at
+      WHERE b.bill_id BETWEEN ? AND ? AND b.channel = 'settlement'`,
+    [String(first), String(first + BigInt(credits.length) - 1n)],
+  );
   return bills;
 }

@@ -14,7 +14,7 @@ export interface Terms {
 }
 
 /** What an account brings into a month; all in fen. */
-export interface Claim {
+export interface AccountMonth {
   readonly income: bigint;
   readonly adjustment: bigint;
   /** Carried over from the months before; negative: a debt. */
@@ -34,7 +34,7 @@ export interface Reckoning {
 }
 
 export function reckon(
-  { income, adjustment, carriedBefore, frozenReason }: Claim,
+  { income, adjustment, carriedBefore, frozenReason }: AccountMonth,
   { rule, minimum }: Terms,
 ): Reckoning {
   const tax = taxOf(rule, income + adjustment);

@@ -7,13 +7,13 @@
 import { JobError } from '../platform/errors.ts';
 import type { Reader } from '../platform/mysql.ts';
 import { type Month, monthAfter } from './month.ts';
-import type { Claim, Reckoning } from './reckoning.ts';
+import type { AccountMonth, Reckoning } from './reckoning.ts';
 import { type LedgerTarget, type Share, slices } from './share.ts';
 import { type Base, channelColumns, noBase, type Statement } from './statement.ts';
 import type { TaxRule } from './tax.ts';
 
 /** A settlement that is to be stored. */
-export interface Settlement extends Claim, Reckoning, Statement {
+export interface Settlement extends AccountMonth, Reckoning, Statement {
   readonly accountId: bigint;
   readonly rule: TaxRule;
   /** By month; what each has changed by. */
@@ -29,7 +29,7 @@ export interface Totals {
   carried: bigint;
 }
 
-export const noTotals = (): Totals => ({ income: 0n, adjustment: 0n, tax: 0n, credited: 0n, carried: 0n });
+const noTotals = (): Totals => ({ income: 0n, adjustment: 0n, tax: 0n, credited: 0n, carried: 0n });
 
 export function addTotals(sum: Totals, more: Totals): void {
   for (const name of Object.keys(sum) as (keyof Totals)[]) sum[name] += more[name];
@@ -131,75 +131,65 @@ const columns = [
   'bill_id',
 ];
 
-/** @param bills ids of the credits by account */
+/**
+ * Stores a slice of settlements, and looks at them once more.
+ *
+ * @param bills ids of the credits by account
+ * @throws JobError when one was stored otherwise than it was reckoned; nothing of the transaction may stay
+ */
 export async function store(
   ledger: LedgerTarget,
   month: string,
   settlements: readonly Settlement[],
   bills: ReadonlyMap<bigint, bigint>,
 ): Promise<void> {
-  if (ledger.dryRun) return;
-  for (const slice of slices(settlements)) {
-    const frozen = slice.map((one) => (one.reason === 'frozen' ? one.frozenReason : null));
-    const values = slice.map((one) =>
-      [
-        one.accountId,
-        `'${month}'`,
-        one.opening,
-        ...one.sums,
-        one.closing,
-        one.bills,
-        one.lastSequence === 0n ? 'NULL' : one.lastSequence,
-        one.income,
-        one.adjustment,
-        `'${one.rule}'`,
-        one.tax,
-        one.credited,
-        one.carried,
-        one.carriedTotal,
-        one.reason === null ? 'NULL' : `'${one.reason}'`,
-        '?',
-        bills.get(one.accountId) ?? 'NULL',
-      ].join(','),
-    );
-    await ledger.write(`INSERT INTO settlement (${columns.join(', ')}) VALUES (${values.join('),(')})`, frozen);
-  }
+  if (ledger.dryRun || settlements.length === 0) return;
+  const frozen = settlements.map((one) => (one.reason === 'frozen' ? one.frozenReason : null));
+  const values = settlements.map((one) => rowOf(one, month, bills.get(one.accountId) ?? null));
+  await ledger.write(`INSERT INTO settlement (${columns.join(', ')}) VALUES (${values.join('),(')})`, frozen);
   const lines = settlements.flatMap(({ accountId, lines: byMonth }) =>
     [...byMonth].map(([forMonth, amount]) => `(${accountId},'${month}','${forMonth}',${amount})`),
   );
-  for (const slice of slices(lines))
+  if (lines.length > 0)
     await ledger.write(
-      `INSERT INTO settlement_adjustment (account_id, month, for_month, amount) VALUES ${slice.join(',')}`,
+      `INSERT INTO settlement_adjustment (account_id, month, for_month, amount) VALUES ${lines.join(',')}`,
     );
+  await assertStored(ledger, month, settlements);
 }
 
-/**
- * Looks once more at what has just been stored: each sum divides up, its lines and its bill are as it says, and the
- * account has become what the bill made of it.
- *
- * @throws JobError that names the first account of which that is not so; nothing of the transaction may stay
- */
-export async function assertStored(ledger: LedgerTarget, month: string, ids: readonly bigint[]): Promise<void> {
-  if (ledger.dryRun) return;
-  for (const slice of slices(ids)) {
-    const list = slice.join(',');
-    const rows = await ledger.tuples(
-      `SELECT s.account_id FROM settlement s JOIN account a ON a.account_id = s.account_id
-         LEFT JOIN bill b ON b.bill_id = s.bill_id AND b.channel = 'settlement' AND b.account_id = s.account_id
-         LEFT JOIN (SELECT account_id, SUM(amount) total FROM settlement_adjustment
-                     WHERE month = ? AND account_id IN (${list}) GROUP BY account_id) l ON l.account_id = s.account_id
-        WHERE s.month = ? AND s.account_id IN (${list})
-          AND CAST(s.income AS DECIMAL(30)) + s.adjustment = CAST(s.credited AS DECIMAL(30)) + s.tax + s.carried AND IFNULL(l.total, 0) = s.adjustment
-          AND IFNULL(b.amount, 0) = s.credited
-          AND (s.credited = 0 OR (a.sequence = b.sequence AND a.balance = b.balance_after))`,
-      [month, month],
-    );
-    const right = new Set(rows.map(([id]) => String(id)));
-    const wrong = slice.find((id) => !right.has(String(id)));
-    if (wrong !== undefined)
-      throw new JobError(
-        `the settlement of account ${wrong} for ${month} was stored otherwise than it was reckoned; this part was rolled back`,
-        `look for triggers on settlement, settlement_adjustment, bill and account; tidemark ledger show ${wrong}`,
-      );
-  }
+/** In the order of `columns`; the reason of the freeze is a parameter. */
+function rowOf(one: Settlement, month: string, billId: bigint | null): string {
+  const values = [one.accountId, `'${month}'`, one.opening, ...one.sums, one.closing, one.bills];
+  values.push(
+    one.lastSequence === 0n ? 'NULL' : one.lastSequence,
+    one.income,
+    one.adjustment,
+    `'${one.rule}'`,
+    one.tax,
+  );
+  values.push(one.credited, one.carried, one.carriedTotal, one.reason === null ? 'NULL' : `'${one.reason}'`, '?');
+  return [...values, billId ?? 'NULL'].join(',');
+}
+
+/** Each sum divides up, its lines and its bill are as it says, and the account has become what the bill made of it. */
+async function assertStored(ledger: Reader, month: string, settlements: readonly Settlement[]): Promise<void> {
+  const list = settlements.map(({ accountId }) => accountId).join(',');
+  const rows = await ledger.tuples(
+    `SELECT s.account_id FROM settlement s JOIN account a ON a.account_id = s.account_id
+       LEFT JOIN bill b ON b.bill_id = s.bill_id AND b.channel = 'settlement' AND b.account_id = s.account_id
+       LEFT JOIN (SELECT account_id, SUM(amount) total FROM settlement_adjustment
+                   WHERE month = ? AND account_id IN (${list}) GROUP BY account_id) l ON l.account_id = s.account_id
+      WHERE s.month = ? AND s.account_id IN (${list})
+        AND CAST(s.income AS DECIMAL(30)) + s.adjustment = CAST(s.credited AS DECIMAL(30)) + s.tax + s.carried
+        AND IFNULL(l.total, 0) = s.adjustment AND IFNULL(b.amount, 0) = s.credited
+        AND (s.credited = 0 OR (a.sequence = b.sequence AND a.balance = b.balance_after))`,
+    [month, month],
+  );
+  const right = new Set(rows.map(([id]) => String(id)));
+  const wrong = settlements.find(({ accountId }) => !right.has(String(accountId)));
+  if (wrong === undefined) return;
+  throw new JobError(
+    `the settlement of account ${wrong.accountId} for ${month} was stored otherwise than it was reckoned; this part was rolled back`,
+    `look for triggers on settlement, settlement_adjustment, bill and account; tidemark ledger show ${wrong.accountId}`,
+  );
 }

@@ -11,24 +11,22 @@
 import { balanceMax } from '../ledger/account.ts';
 import type { Reader } from '../platform/mysql.ts';
 import { accountsIn, type Credit, credit, takeAccounts } from './accounts.ts';
-import { Claims } from './claims.ts';
+import { Dues } from './dues.ts';
 import { incomesOf, unknownsOf } from './income.ts';
 import { type Begun, beginMonth, type EarlierMonths, earlierMonths, type Month, monthAfter } from './month.ts';
 import { reckon, type Terms } from './reckoning.ts';
 import {
   addTotals,
-  assertStored,
   type History,
   historiesOf,
   noHistory,
-  noTotals,
   type Settlement,
   type Stored,
   store,
   storedFrom,
   type Totals,
 } from './records.ts';
-import { inOrder, type LedgerTarget, type Share } from './share.ts';
+import { inOrder, type LedgerTarget, type Share, slices } from './share.ts';
 import { type Chain, chainsOf, emptyChain, faultIn, statementOf } from './statement.ts';
 
 export interface Books {
@@ -76,51 +74,86 @@ export async function settle(books: Books, order: Order): Promise<Settled> {
   const earlier = await earlierMonths(ledger, month.name);
   const stored = await storedFrom(ledger, share, month.name);
   const incomes = await incomesOf(main, share, earlier.first, monthAfter(month.name));
-  const claims = new Claims(month.name, earlier, incomes, await unknownsOf(main, share));
-  const asking = await whoAsks(ledger, order, claims, stored);
-  const waiting = [...asking.keys()].filter((id) => claims.isUnknown(id));
-  const ready = [...asking.keys()].filter((id) => !claims.isUnknown(id));
+  const dues = new Dues(month.name, earlier, incomes, await unknownsOf(main, share));
+  const asking = await whoAsks(ledger, order, dues, stored);
+  const ready = [...asking.keys()].filter((id) => !dues.isUnknown(id));
+  const waiting = [...asking.keys()].filter((id) => dues.isUnknown(id));
 
   await takeAccounts(ledger, ready, `settlement of ${month.name}`);
-  const chains = await chainsOf(ledger, ready, (id) => historyIn(asking, id).base, month);
-  const { settlements, credits, refusals } = reckonAll(ready, asking, chains, claims, begun.terms, month.name);
-  const bills = await credit(ledger, credits, `settlement of ${month.name}`);
-  await store(ledger, month.name, settlements, bills);
-  const inserted = settlements.map(({ accountId }) => accountId);
-  await assertStored(ledger, month.name, inserted);
-
-  const totals = noTotals();
-  for (const sums of [stored.totals, ...settlements]) addTotals(totals, sums);
-  const held = waiting.map((id) => heldBack(id, claims, month.name));
+  const refusals = waiting.map((id) => heldBack(id, dues, month.name));
+  const inserted = new Set<bigint>();
+  const totals = { ...stored.totals };
+  for (const slice of slices(ready)) {
+    const done = await settleSlice(ledger, slice, { month, dues, asking, terms: begun.terms });
+    for (const settlement of done.settlements) {
+      inserted.add(settlement.accountId);
+      addTotals(totals, settlement);
+    }
+    refusals.push(...done.refusals);
+  }
   return {
     read: stored.settled.size + asking.size,
-    inserted: inserted.length,
+    inserted: inserted.size,
     unchanged: stored.settled.size,
-    refusals: [...held, ...refusals],
+    refusals,
     totals,
     terms: begun.terms,
-    isDone: doneBy(month.name, { stored, asking, inserted: new Set(inserted) }, claims, { begun, earlier }),
+    isDone: doneBy(month.name, { stored, asking, inserted }, dues, { begun, earlier }),
   };
+}
+
+interface Basis {
+  readonly month: Month;
+  readonly dues: Dues;
+  readonly asking: ReadonlyMap<bigint, History>;
+  readonly terms: Terms;
+}
+
+/** Settles accounts that are locked, as many as one statement should take. */
+async function settleSlice(
+  ledger: LedgerTarget,
+  ids: readonly bigint[],
+  { month, dues, asking, terms }: Basis,
+): Promise<{ settlements: Settlement[]; refusals: Refusal[] }> {
+  const settlements: Settlement[] = [];
+  const credits: Credit[] = [];
+  const refusals: Refusal[] = [];
+  const chains = await chainsOf(ledger, ids, (id) => historyIn(asking, id).base, month);
+  for (const accountId of ids) {
+    const history = historyIn(asking, accountId);
+    const chain = chains.get(accountId) ?? emptyChain;
+    const settlement = settlementOf(accountId, history, chain, dues, terms);
+    const fault = faultIn(history.base, chain) ?? overflowIn(settlement, chain);
+    if (fault !== null) {
+      refusals.push(notAddingUp(settlement, chain, fault, month.name));
+      continue;
+    }
+    settlements.push(settlement);
+    if (settlement.credited > 0n) credits.push({ accountId, amount: settlement.credited, ...chain });
+  }
+  const bills = await credit(ledger, credits, `settlement of ${month.name}`);
+  await store(ledger, month.name, settlements, bills);
+  return { settlements, refusals };
 }
 
 const historyIn = (histories: ReadonlyMap<bigint, History>, id: bigint): History => histories.get(id) ?? noHistory;
 
 /**
  * Accounts without a row of the month or a later one that the month is due for, each with its history: those that were
- * open in it or settled before it, and users who have a claim.
+ * open in it or settled before it, and users to whom something is due.
  */
 async function whoAsks(
   ledger: Reader,
   { month, share }: Order,
-  claims: Claims,
+  dues: Dues,
   { latest }: Stored,
 ): Promise<Map<bigint, History>> {
   const accounts = await accountsIn(ledger, share, month.end);
-  const ids = inOrder([...accounts.keys(), ...claims.users]).filter((id) => share.has(id) && !latest.has(id));
+  const ids = inOrder([...accounts.keys(), ...dues.users]).filter((id) => share.has(id) && !latest.has(id));
   const histories = await historiesOf(ledger, ids, month);
   const asking = ids.filter((id) => {
     const history = historyIn(histories, id);
-    return accounts.get(id) === true || history !== noHistory || claims.asks(id, history);
+    return accounts.get(id) === true || history !== noHistory || dues.asks(id, history);
   });
   return new Map(asking.map((id) => [id, historyIn(histories, id)]));
 }
@@ -128,40 +161,22 @@ async function whoAsks(
 const balanceMin = -balanceMax - 1n;
 const fits = (fen: bigint): boolean => fen <= balanceMax && fen >= balanceMin;
 
-function reckonAll(
-  ids: readonly bigint[],
-  histories: ReadonlyMap<bigint, History>,
-  chains: ReadonlyMap<bigint, Chain>,
-  claims: Claims,
-  terms: Terms,
-  month: string,
-): { settlements: Settlement[]; credits: Credit[]; refusals: Refusal[] } {
-  const settlements: Settlement[] = [];
-  const credits: Credit[] = [];
-  const refusals: Refusal[] = [];
-  for (const accountId of ids) {
-    const chain = chains.get(accountId) ?? emptyChain;
-    const settlement = settlementOf(accountId, historyIn(histories, accountId), chain, claims, terms);
-    const fault = faultIn(historyIn(histories, accountId).base, chain) ?? overflowIn(settlement, chain);
-    if (fault !== null) {
-      refusals.push(notAddingUp(settlement, chain, fault, month));
-      continue;
-    }
-    settlements.push(settlement);
-    if (settlement.credited > 0n) credits.push({ accountId, amount: settlement.credited, ...chain });
-  }
-  return { settlements, credits, refusals };
-}
-
-function settlementOf(accountId: bigint, history: History, chain: Chain, claims: Claims, terms: Terms): Settlement {
-  const lines = claims.lines(accountId, history);
-  const claim = {
-    income: claims.income(accountId),
+function settlementOf(accountId: bigint, history: History, chain: Chain, dues: Dues, terms: Terms): Settlement {
+  const lines = dues.lines(accountId, history);
+  const accountMonth = {
+    income: dues.income(accountId),
     adjustment: [...lines.values()].reduce((sum, line) => sum + line, 0n),
     carriedBefore: history.carriedTotal,
     frozenReason: chain.frozenReason,
   };
-  return { accountId, ...claim, lines, rule: terms.rule, ...statementOf(history.base, chain), ...reckon(claim, terms) };
+  return {
+    accountId,
+    ...accountMonth,
+    lines,
+    rule: terms.rule,
+    ...statementOf(history.base, chain),
+    ...reckon(accountMonth, terms),
+  };
 }
 
 function overflowIn({ lines, sums, ...one }: Settlement, { balance }: Chain): string | null {
@@ -181,11 +196,11 @@ function notAddingUp({ accountId, ...one }: Settlement, chain: Chain, fault: str
   };
 }
 
-function heldBack(accountId: bigint, claims: Claims, month: string): Refusal {
+function heldBack(accountId: bigint, dues: Dues, month: string): Refusal {
   return {
     accountId,
     reason: `commission of user ${accountId} in ${month} waits as a dead letter of sync-commission-log; first: tidemark run sync-commission-log --repair`,
-    figures: { income: String(claims.income(accountId)) },
+    figures: { income: String(dues.income(accountId)) },
   };
 }
 
@@ -198,7 +213,7 @@ interface Outcome {
 function doneBy(
   month: string,
   { stored: { latest, settled }, asking, inserted }: Outcome,
-  claims: Claims,
+  dues: Dues,
   { begun, earlier }: { readonly begun: Begun; readonly earlier: EarlierMonths },
 ): Settled['isDone'] {
   return (id, waitedFor) => {
@@ -206,6 +221,6 @@ function doneBy(
     const needsNone = !asking.has(id) && !latest.has(id);
     if (waitedFor === month && (hasRow || needsNone)) return true;
     const counts = waitedFor === month ? begun.whole : earlier.whole.has(waitedFor);
-    return counts && (hasRow || latest.has(id)) && !claims.isUnknown(id, waitedFor);
+    return counts && (hasRow || latest.has(id)) && !dues.isUnknown(id, waitedFor);
   };
 }

@@ -23,9 +23,10 @@ export interface Stretch extends Share {
 }
 
 /**
- * Ids in a list of a statement. MariaDB makes a join of a list of 1000 and more, and then reads no ranges of an index.
+ * Accounts in one statement: little enough that what is in memory is small. Of a list of 1000 and more MariaDB makes a
+ * join, and then reads no ranges of an index.
  */
-const listMax = 500;
+const sliceMax = 100;
 
 /** The next accounts and users, `size` of them, above an id; null for the first. */
 export async function nextShare(
@@ -62,10 +63,10 @@ export function inOrder(ids: Iterable<bigint>): bigint[] {
   return [...new Set(ids)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
-/** Pieces that one statement can take. */
+/** Pieces of what one statement should take. */
 export function slices<Item>(items: readonly Item[]): Item[][] {
   const parts: Item[][] = [];
-  for (let from = 0; from < items.length; from += listMax) parts.push(items.slice(from, from + listMax));
+  for (let from = 0; from < items.length; from += sliceMax) parts.push(items.slice(from, from + sliceMax));
   return parts;
 }
 

@@ -7,7 +7,6 @@
  */
 import type { Cell, Reader } from '../platform/mysql.ts';
 import type { Month } from './month.ts';
-import { slices } from './share.ts';
 
 /** Channels that move a balance, and the columns of their sums. Holds and their cancellation move nothing. */
 const columnOf = {
@@ -118,7 +117,7 @@ export function faultIn(base: Base, chain: Chain): string | null {
   return null;
 }
 
-/** The chains of accounts since their bases; an account that is not there is absent. */
+/** The chains of a slice of accounts since their bases; an account that is not there is absent. */
 export async function chainsOf(
   ledger: Reader,
   ids: readonly bigint[],
@@ -126,18 +125,11 @@ export async function chainsOf(
   month: Month,
 ): Promise<Map<bigint, Chain>> {
   const chains = new Map<bigint, Chain>();
-  const groups = new Map<string, bigint[]>();
-  for (const id of ids) {
-    const { end } = baseOf(id);
-    const group = groups.get(end);
-    if (group === undefined) groups.set(end, [id]);
-    else group.push(id);
+  for (const start of new Set(ids.map((id) => baseOf(id).end))) {
+    const since = ids.filter((id) => baseOf(id).end === start);
+    const rows = await ledger.tuples(chainQuery(since), [month.start, month.end, start]);
+    for (const [id, ...row] of rows) chains.set(BigInt(String(id)), chainFrom(row));
   }
-  for (const [start, group] of groups)
-    for (const slice of slices(group)) {
-      const rows = await ledger.tuples(chainQuery(slice), [month.start, month.end, start]);
-      for (const [id, ...row] of rows) chains.set(BigInt(String(id)), chainFrom(row));
-    }
   return chains;
 }
 

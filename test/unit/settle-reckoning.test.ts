@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Claim, reckon, type Terms } from '../../src/settlement/reckoning.ts';
+import { type AccountMonth, reckon, type Terms } from '../../src/settlement/reckoning.ts';
 import { taxOf } from '../../src/settlement/tax.ts';
 
 const money = fc.oneof(
@@ -8,7 +8,7 @@ const money = fc.oneof(
   fc.bigInt({ min: -10_000_00n, max: 100_000_00n }),
   fc.bigInt({ min: -(2n ** 62n), max: 2n ** 62n }),
 );
-const claims: fc.Arbitrary<Claim> = fc.record({
+const dues: fc.Arbitrary<AccountMonth> = fc.record({
   income: money,
   adjustment: fc.oneof(fc.constant(0n), money),
   carriedBefore: fc.oneof(fc.constant(0n), money),
@@ -19,51 +19,53 @@ const terms: fc.Arbitrary<Terms> = fc.record({
   minimum: fc.constantFrom(0n, 1n, 100n, 10_000n),
 });
 
-const always = (holds: (claim: Claim, terms: Terms) => boolean) =>
-  fc.assert(fc.property(claims, terms, holds), { numRuns: 2000 });
+const always = (holds: (month: AccountMonth, terms: Terms) => boolean) =>
+  fc.assert(fc.property(dues, terms, holds), { numRuns: 2000 });
 
 describe('an account`s month', () => {
   test('divides up: income and adjustment are credited, tax, or carried over', () => {
-    always((claim, by) => {
-      const { tax, credited, carried } = reckon(claim, by);
-      return claim.income + claim.adjustment === credited + tax + carried;
+    always((month, by) => {
+      const { tax, credited, carried } = reckon(month, by);
+      return month.income + month.adjustment === credited + tax + carried;
     });
   });
 
   test('carries on what was carried over before, and what this month adds to it', () => {
-    always((claim, by) => {
-      const { carried, carriedTotal } = reckon(claim, by);
-      return carriedTotal === claim.carriedBefore + carried;
+    always((month, by) => {
+      const { carried, carriedTotal } = reckon(month, by);
+      return carriedTotal === month.carriedBefore + carried;
     });
   });
 
   test('is credited whole or not at all, and never less than the minimum', () => {
-    always((claim, by) => {
-      const { credited, carriedTotal } = reckon(claim, by);
+    always((month, by) => {
+      const { credited, carriedTotal } = reckon(month, by);
       return credited === 0n || (carriedTotal === 0n && credited > 0n && credited >= by.minimum);
     });
   });
 
   test('says why exactly when something is carried over', () => {
-    always((claim, by) => {
-      const { reason, carriedTotal } = reckon(claim, by);
+    always((month, by) => {
+      const { reason, carriedTotal } = reckon(month, by);
       return (reason !== null) === (carriedTotal !== 0n) && (reason !== 'debt' || carriedTotal < 0n);
     });
   });
 
   test('is taxed by what came in, whatever was carried over', () => {
-    always((claim, by) => reckon(claim, by).tax === taxOf(by.rule, claim.income + claim.adjustment));
+    always((month, by) => reckon(month, by).tax === taxOf(by.rule, month.income + month.adjustment));
   });
 
   test('credits nothing to a frozen account', () => {
-    always((claim, by) => claim.frozenReason === null || reckon(claim, by).credited === 0n);
+    always((month, by) => month.frozenReason === null || reckon(month, by).credited === 0n);
   });
 });
 
 describe('by example', () => {
   const plain: Terms = { rule: 'none', minimum: 100n };
   const nothing = { income: 0n, adjustment: 0n, carriedBefore: 0n, frozenReason: null };
-  test.each<[name: string, claim: Partial<Claim>, credited: bigint, carriedTotal: bigint, reason: string | null]>([
+  test.each<
+    [name: string, month: Partial<AccountMonth>, credited: bigint, carriedTotal: bigint, reason: string | null]
+  >([
     ['nothing at all', {}, 0n, 0n, null],
     ['a sum of exactly the minimum', { income: 100n }, 100n, 0n, null],
     ['a fen less', { income: 99n }, 0n, 99n, 'minimum'],
@@ -75,8 +77,8 @@ describe('by example', () => {
     ['a frozen account', { income: 700n, frozenReason: 'x' }, 0n, 700n, 'frozen'],
     ['a frozen account without income', { frozenReason: 'x' }, 0n, 0n, null],
     ['an adjustment that takes the income away', { income: 700n, adjustment: -700n }, 0n, 0n, null],
-  ])('%s', (_, claim, credited, carriedTotal, reason) => {
-    expect(reckon({ ...nothing, ...claim }, plain)).toMatchObject({ credited, carriedTotal, reason });
+  ])('%s', (_, month, credited, carriedTotal, reason) => {
+    expect(reckon({ ...nothing, ...month }, plain)).toMatchObject({ credited, carriedTotal, reason });
   });
 
   test('a month without an end above zero is not taxed, and gives no tax back', () => {

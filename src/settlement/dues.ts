@@ -9,7 +9,7 @@ import type { Incomes, Unknowns } from './income.ts';
 import type { EarlierMonths } from './month.ts';
 import type { History } from './records.ts';
 
-export class Claims {
+export class Dues {
   readonly #month: string;
   readonly #earlier: EarlierMonths;
   readonly #incomes: Incomes;
@@ -22,7 +22,7 @@ export class Claims {
     this.#unknowns = unknowns;
   }
 
-  /** Users who may have a claim. */
+  /** Users to whom something may be due. */
   get users(): Iterable<bigint> {
     return [...this.#incomes.keys(), ...this.#unknowns.named(this.#month)];
   }
