@@ -9,6 +9,7 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from './checker.ts';
+import { Rounds } from './closing/rounds.ts';
 import { ControlCrew } from './control-crew.ts';
 import { Crew } from './crew.ts';
 import { countNaming, judgeDeadlocks, readDeadlocks } from './deadlocks.ts';
@@ -64,6 +65,7 @@ class Campaign {
   readonly #note: (line: string) => void;
   readonly #random: Random;
   readonly #runs: Runs;
+  readonly #rounds: Rounds;
   /** Given when the load is over: faults, writers and loops end. */
   readonly #over = new AbortController();
   #fault: Fault | null = null;
@@ -77,6 +79,8 @@ class Campaign {
     this.#random = new Random(options.seed);
     setMaxListeners(0, this.#over.signal); // each pause of each writer is one
     this.#runs = new Runs(options.kind, (running) => this.#fault?.meet?.(running), note);
+    const { stallTimeoutMs } = options.kind;
+    this.#rounds = new Rounds({ runs: this.#runs, random: this.#random.fork('rounds'), stage, stallTimeoutMs });
   }
 
   async run(): Promise<Verdict> {
@@ -89,7 +93,8 @@ class Campaign {
     const report = await this.#load(controls, callers);
     this.#tell('waiting until all is applied');
     const callersPeace = callers.settle(this.#stage.url('caller', 'ledger'));
-    const [unsettled] = await Promise.all([settle(calm, this.#stage), controls.settle(), callersPeace]);
+    const peace = [controls.settle(), callersPeace, this.#rounds.settle()];
+    const [unsettled] = await Promise.all([settle(calm, this.#stage), ...peace]);
     return this.#judge(report, controls, callers, unsettled);
   }
 
@@ -115,6 +120,7 @@ class Campaign {
         ...deadlocks.failures,
         ...findings.failures,
         ...books.failures,
+        ...this.#rounds.failures,
       ];
       return {
         kind: kind.name,
@@ -129,6 +135,7 @@ class Campaign {
           ...findings.figures,
           ...deadlocks.figures,
           ...books.figures,
+          ...this.#rounds.figures,
         },
         codes: Object.fromEntries([...this.#runs.tallies.run.codes].sort(([a], [b]) => a - b)),
         controls: judged,
@@ -200,6 +207,7 @@ class Campaign {
       crew.work(this.#options.kind.loops),
       controls.work(fault.ports, over),
       callers.work(this.#stage.url('caller', 'ledger', fault.ports?.main), over),
+      this.#rounds.work(fault.ports, over),
       fault.wreak?.(),
     ]);
     const timer = setTimeout(() => this.#endWhenShown(controls), this.#options.seconds * 1000);

@@ -2,10 +2,11 @@
  * `npm run campaign -- <kind> --seed N --minutes M`: faults of one kind under load, and a verdict on the last line.
  *
  * Private servers; writers who commit late, roll back, stall behind table locks and move rows; several processes of
- * tidemark over the same shards in loops, with sweeps, ranges, full runs and repairs beside them; callers of the ledger
- * (ledger/); and the fault. When the time is over, all goes on in peace until every checkpoint is past the last write and
- * every caller has its answers, and checker.ts and ledger/checker.ts look: exit code 0 for PASS, 1 for FAIL. The seed
- * decides what writers, runs, callers and faults choose; when they come to it, the machine.
+ * tidemark over the same shards in loops, with sweeps, ranges, full runs and repairs beside them; callers of a ledger
+ * (ledger/), and ledgers whose months and days are closed (closing/); and the fault. When the time is over, all goes on
+ * in peace until every checkpoint is past the last write and every caller has its answers, and the checkers look: exit
+ * code 0 for PASS, 1 for FAIL. The seed decides what writers, runs, callers and faults choose; when they come to it, the
+ * machine.
  *
  * Each kind also runs controls, jobs that are known to be wrong (controls/), beside the others and under the same fault,
  * into databases of their own. One that the checker does not find fault with makes the campaign fail. Which belong to

@@ -7,8 +7,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 
-/** Whose process it is. A control may end as it likes. */
-export type Party = 'run' | 'caller' | 'control';
+/** Whose process it is. `run` and `closing` are tidemark's, the latter closing months and days. A control may end as it likes. */
+export type Party = 'run' | 'caller' | 'closing' | 'control';
 
 export interface Running {
   /** What people call it: `sync-commission-log`, `rollup-income --full`, `control now`. */
@@ -43,6 +43,17 @@ export interface Command {
 
 const ofCaller: Expectations = { codes: [0], sayings: [] };
 
+/** In every ledger that is closed something waits for a person: it was planted. A dry run tells its sums. */
+const ofClosing = ({ codes, sayings }: Expectations): Expectations => ({
+  codes: [...codes, 65],
+  sayings: [
+    ...sayings,
+    /^tidemark: reconcile-day \w+: \d+ differences? (is|are) open:/,
+    /^tidemark: settle-month: .*\d+ rows? waits? as dead letters?/,
+    /^(SHARD +TOTAL|- +(income|adjustment|tax|credited|carried)) /,
+  ],
+});
+
 /** How many there were of a party, and how they ended. */
 class Tally {
   started = 0;
@@ -59,7 +70,12 @@ const lifeMsMax = 400_000;
 
 export class Runs {
   readonly alive = new Set<Running>();
-  readonly tallies: Readonly<Record<Party, Tally>> = { run: new Tally(), caller: new Tally(), control: new Tally() };
+  readonly tallies: Readonly<Record<Party, Tally>> = {
+    run: new Tally(),
+    caller: new Tally(),
+    closing: new Tally(),
+    control: new Tally(),
+  };
   /** What should not have been, the first few. */
   readonly complaints: string[] = [];
   complained = 0;
@@ -70,7 +86,7 @@ export class Runs {
 
   /** @param ofRun what runs of tidemark may do and say */
   constructor(ofRun: Expectations, observe: (running: Running) => void, note: (line: string) => void) {
-    this.#expect = { run: ofRun, caller: ofCaller, control: null };
+    this.#expect = { run: ofRun, caller: ofCaller, closing: ofClosing(ofRun), control: null };
     this.#observe = observe;
     this.#note = note;
   }

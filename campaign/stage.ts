@@ -83,6 +83,8 @@ const grants: Readonly<Record<Place, readonly (readonly [Account, string])[]>> =
   ],
   main: [
     ['runner', 'SELECT, INSERT, UPDATE, DELETE ON mia.*'],
+    ['runner', 'SELECT, INSERT, UPDATE, DELETE ON `closing\\_%`.*'],
+    ['runner', 'PROCESS ON *.*'],
     ['caller', 'SELECT, INSERT, UPDATE, DELETE ON ledger.*'],
     ['control', 'SELECT ON mia.*'],
     ['control', 'ALL ON `control\\_%`.*'],

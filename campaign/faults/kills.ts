@@ -28,6 +28,10 @@ export function killing({ random, runs, signal }: Pick<Scene, 'random' | 'runs' 
       running.ended.then(() => clearTimeout(timer));
     },
     end: async () => undefined,
-    figures: () => ({ kills: runs.tallies.run.killed, 'kills of callers': runs.tallies.caller.killed }),
+    figures: () => ({
+      kills: runs.tallies.run.killed,
+      'kills of callers': runs.tallies.caller.killed,
+      'kills of closing runs': runs.tallies.closing.killed,
+    }),
   };
 }

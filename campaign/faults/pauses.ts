@@ -20,7 +20,12 @@ export const pauses: Kind = {
   sayings: [...cutOff, ...redisTrouble],
   async begin({ random, runs, signal, note }) {
     const stopped = new Set<Running>();
-    const figures = { pauses: 0, 'pauses past the stall timeout': 0, 'pauses of callers': 0 };
+    const figures = {
+      pauses: 0,
+      'pauses past the stall timeout': 0,
+      'pauses of callers': 0,
+      'pauses of closing runs': 0,
+    };
 
     const goOn = (running: Running) => {
       stopped.delete(running);
@@ -33,6 +38,7 @@ export const pauses: Kind = {
       note(`pid ${running.child.pid} ${running.title} stopped for ${Math.round(ms)} ms`);
       stopped.add(running);
       if (running.party === 'caller') figures['pauses of callers'] += 1;
+      if (running.party === 'closing') figures['pauses of closing runs'] += 1;
       if (running.party === 'run') figures.pauses += 1;
       if (running.party === 'run' && past) figures['pauses past the stall timeout'] += 1;
       setTimeout(() => {
