@@ -5,6 +5,7 @@ import { openDifferences } from '../src/reconciliation/difference-table.ts';
 import { DifferenceBook } from '../src/reconciliation/differences.ts';
 import { type Counterpart, isCounterpart } from '../src/reconciliation/entry.ts';
 import { audit, isLastDay } from '../src/reconciliation/ledger-audit.ts';
+import { outcomes } from '../src/reconciliation/outcome.ts';
 import { type Reconciled, reconcile } from '../src/reconciliation/reconcile.ts';
 import {
   findStatement,
@@ -45,11 +46,11 @@ export const reconcileDay = defineJob({
     return missing === null ? null : `there is no ${missing}`;
   },
   async apply(context) {
-    const { shard, period, target, runId, log } = context;
+    const { shard, period, target, runId } = context;
     const book = new DifferenceBook(target, shard, period, runId);
     const done = isCounterpart(shard) ? await compare(context, shard, book) : await auditLedger(context, book);
     if (!target.dryRun) await report(context, done, book);
-    log.info('reconciled', { day: period, ...done, ...book.kept });
+    tell(context, done, book);
     return partOf(done, book);
   },
   async waiting(target, shard) {
@@ -127,6 +128,15 @@ async function report(
   if (folder === undefined) return;
   const iso = (utc: string) => zone.iso(instantOf(utc));
   for (const day of [period, ...book.touchedDays]) await writeReport(target, { folder, counterpart: shard, day, iso });
+}
+
+function tell({ period, log, total }: PeriodContext, done: Done, book: DifferenceBook): void {
+  log.info('reconciled', { day: period, ...done, ...book.kept });
+  total('matched', { rows: done.matched });
+  for (const outcome of outcomes) {
+    const sums = book.found.get(outcome);
+    if (sums !== undefined) total(outcome, { ...sums });
+  }
 }
 
 function partOf({ localEntries, channelEntries, matched }: Reconciled, { kept }: DifferenceBook): Part {

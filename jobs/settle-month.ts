@@ -67,7 +67,7 @@ async function settleShare(
     ({ accountId, month: waitedFor }) => share.has(accountId) && settled.isDone(accountId, waitedFor),
   );
   await context.settled(done.map(keyOf));
-  for (const [what, fen] of Object.entries(settled.totals)) context.total(what, fen);
+  for (const [what, fen] of Object.entries(settled.totals)) context.total(what, { fen });
   context.progress(settled.read);
   const { read, inserted, unchanged, refusals } = settled;
   return { read, inserted, updated: 0, unchanged, deadLetters: refusals.length };

@@ -49,9 +49,7 @@ export function reportJson({ job, runId, durationMs, shards }: JobResult, zone: 
         ...(error === null ? {} : { error: sentenceOf(error) }),
         ...(findings.length === 0 ? {} : { findings }),
         ...(waiting === null ? {} : { waiting: `${waiting.what}. Next: ${waiting.next}` }),
-        ...(totals.size === 0
-          ? {}
-          : { totals: Object.fromEntries([...totals].map(([what, fen]) => [what, String(fen)])) }),
+        ...totalsJson(totals),
       }),
     ),
   });
@@ -104,12 +102,30 @@ function failureText(error: unknown, title: string): string {
   return text.startsWith(`${title}: `) ? text.slice(title.length + 2) : text;
 }
 
-/** The sums that a job tells, in fen: on a terminal, and wherever nothing is written and they are all there is to see. */
+/** The sums that a job tells: on a terminal, and wherever nothing is written and they are all there is to see. */
 export async function reportTotals({ shards }: JobResult): Promise<void> {
-  const rows = shards.flatMap(({ shard, totals }) =>
-    [...totals].map(([what, fen]) => [shard || '-', what, grouped(fen)]),
+  const told = shards.flatMap(({ shard, totals }) =>
+    [...totals].map(([what, sums]) => ({ shard: shard || '-', what, sums })),
   );
-  if (rows.length > 0) await printTable(['SHARD', 'TOTAL', 'FEN'], rows);
+  if (told.length === 0) return;
+  const columns = [...new Set(told.flatMap(({ sums }) => Object.keys(sums)))];
+  const head = columns.map((name) => name.replace(/[A-Z]/g, ' $&').toUpperCase());
+  const rows = told.map(({ shard, what, sums }) => [shard, what, ...columns.map((name) => textOf(sums[name]))]);
+  await printTable(['SHARD', 'TOTAL', ...head], rows);
+}
+
+const textOf = (sum: number | bigint | undefined) => (sum === undefined ? '-' : grouped(sum));
+
+/** Counts as numbers, fen as text. */
+function totalsJson(totals: ShardResult['totals']): { totals?: Record<string, Record<string, number | string>> } {
+  const told = [...totals].map(([what, sums]) => {
+    const values = Object.entries(sums).map(([name, value]) => [
+      name,
+      typeof value === 'bigint' ? String(value) : value,
+    ]);
+    return [what, Object.fromEntries(values)];
+  });
+  return told.length === 0 ? {} : { totals: Object.fromEntries(told) };
 }
 
 /** For a person on a terminal. */

@@ -12,6 +12,7 @@ import { keepLetter, openLetterKeys, type Refusal, resolveLetters } from './dead
 import type { Finding, FollowingJob, Part, TableContext, TableJob, Target, Waiting } from './job.ts';
 import { type Cursor, type Digest, inSnapshot, type Source, type SourceRow } from './source.ts';
 import { type Exemptions, laggedBound, statementBound } from './statements.ts';
+import type { Totals } from './totals.ts';
 import { type Holder, provenEnd, upstreamWatermark, type Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -30,7 +31,7 @@ export interface Take {
 
 /** What was done in one transaction, with the sums that the job told in it: they count when it is committed. */
 export interface Work extends Part {
-  readonly totals?: ReadonlyMap<string, bigint>;
+  readonly totals?: Totals;
 }
 
 /** What was taken: the window may end earlier than asked for, at its start even, where rows are still in flight. */

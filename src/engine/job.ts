@@ -14,6 +14,7 @@ import type { Table } from '../platform/table.ts';
 import type { Refusal } from './dead-letters.ts';
 import type { Counts } from './journal.ts';
 import type { SourceColumns, SourceRow } from './source.ts';
+import type { Sums } from './totals.ts';
 import type { Window } from './window.ts';
 import type { Instant, Period, Zone } from './zone.ts';
 
@@ -95,8 +96,8 @@ export interface PeriodContext extends Context {
   /** Closes open letters of what is done by now. */
   settled(keys: readonly string[]): Promise<void>;
   setting<Name extends SettingName>(name: Name): SettingValue<Name>;
-  /** Adds to the sums, in fen, that a run shows. */
-  total(what: string, fen: bigint): void;
+  /** Adds to the sums that a run shows: counts are numbers, fen are bigint. */
+  total(what: string, sums: Sums): void;
 }
 
 /** One transaction's share of a window. */

@@ -16,6 +16,7 @@ import { noCounts, windowsFrom } from './journal.ts';
 import type { Setting } from './run.ts';
 import { Source } from './source.ts';
 import { type Exemptions, laggedBound, statementBound } from './statements.ts';
+import { Totals } from './totals.ts';
 import { checkProvable, type Holder, provenEnd, upstreamWatermark, type Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -65,7 +66,7 @@ export async function openPeriods(job: PeriodJob, options: IntakeOptions, settin
         if (obstacle !== null && mode === 'closing') return notTaken(window, obstacle.by);
         if (obstacle !== null) throw notYet(options.name, period, obstacle.by);
       }
-      const totals = new Map<string, bigint>();
+      const totals = new Totals();
       const context = await begin(target, window, resume, totals);
       const part = await job.apply({ ...context, period, mode: mode === 'closing' ? 'closing' : 'again' });
       return { ...part, totals, window, digest: null };
@@ -132,7 +133,7 @@ type Begin = (
   target: Target,
   window: Window,
   resume: string | null,
-  totals: Map<string, bigint>,
+  totals: Totals,
 ) => Promise<Omit<PeriodContext, 'period' | 'mode'>>;
 
 /** What a job gets in each transaction. */
@@ -152,7 +153,7 @@ function contextOf(options: IntakeOptions, setting: Setting): Begin {
       runId,
       rowLimit,
       progress,
-      total: (what, fen) => totals.set(what, (totals.get(what) ?? 0n) + fen),
+      total: (what, sums) => totals.add(what, sums),
       setting: setting.settingOf,
       async deadLetter(refusal) {
         if (!letters.includes(refusal.key)) log.warn(refusal.reason, { key: refusal.key });
@@ -169,7 +170,7 @@ function contextOf(options: IntakeOptions, setting: Setting): Begin {
 const repairOf =
   (job: PeriodJob, begin: Begin, now: () => Instant): NonNullable<Intake['repair']> =>
   async (keys, target) => {
-    const totals = new Map<string, bigint>();
+    const totals = new Totals();
     const context = await begin(target, { start: now(), end: now() }, null, totals);
     const part = await (job.repair as NonNullable<typeof job.repair>)({
       ...context,

@@ -11,6 +11,7 @@ import type { Finding, Job, Target, Waiting } from './job.ts';
 import { type Counts, noCounts } from './journal.ts';
 import type { RunKind } from './runs.ts';
 import type { Exemptions } from './statements.ts';
+import { Totals } from './totals.ts';
 import type { Holder, Watermark } from './watermark.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';
@@ -65,8 +66,7 @@ export interface ShardResult extends Counts {
   readonly findings: Finding[];
   /** What waits for a person, dead letters aside. */
   waiting: Waiting | null;
-  /** Sums in fen that the job tells, by name. */
-  readonly totals: Map<string, bigint>;
+  readonly totals: Totals;
 }
 
 /** What a run of several shards tells. */
@@ -107,13 +107,13 @@ export function emptyResult(shard: string): ShardResult {
     error: null,
     findings: [],
     waiting: null,
-    totals: new Map(),
+    totals: new Totals(),
   };
 }
 
 /** Adds the sums of a transaction that was committed. */
 export function addTotals(result: ShardResult, { totals }: Work): void {
-  for (const [what, fen] of totals ?? []) result.totals.set(what, (result.totals.get(what) ?? 0n) + fen);
+  if (totals !== undefined) result.totals.addAll(totals);
 }
 
 /**

@@ -29,6 +29,13 @@ interface Kept {
   updated: number;
 }
 
+/** What was found of one outcome, kept before or not: how many, and the money that moved on either side, in fen. */
+interface FoundSums {
+  readonly rows: number;
+  readonly localFen: bigint;
+  readonly channelFen: bigint;
+}
+
 const statementRows = 500;
 const pageRows = 5000;
 const sideColumns = (side: 'local' | 'channel') =>
@@ -105,6 +112,7 @@ function entryOf({ reference, direction, part, alone, local, channel }: Stored):
 /** Keeps what a comparison of one day found, piece by piece, and forgets in the end what it did not find any more. */
 export class DifferenceBook {
   readonly kept: Kept = { inserted: 0, updated: 0 };
+  readonly found = new Map<Outcome, FoundSums>();
   /** The earlier days whose differences have changed. */
   readonly touchedDays = new Set<string>();
   readonly #target: DifferenceTarget;
@@ -147,7 +155,9 @@ export class DifferenceBook {
     const toWrite: Found[] = [];
     for (const each of found) {
       const before = known.get(`${each.day} ${keyOf(each)}`);
-      if (before !== undefined && !this.#mayChange(before)) continue;
+      const stays = before !== undefined && !this.#mayChange(before);
+      this.#count(stays ? before : each);
+      if (stays) continue;
       const changed = before === undefined || !isSame(each, before, this.#otherHalfDayOf(each));
       if (before === undefined) this.kept.inserted++;
       else if (changed) this.kept.updated++;
@@ -165,6 +175,12 @@ export class DifferenceBook {
       [this.#counterpart, found.map(({ day, reference, direction }) => [day, reference, direction])],
     );
     return new Map(rows.map(storedOf).map((row) => [`${row.day} ${keyOf(row)}`, row]));
+  }
+
+  #count({ outcome, local, channel }: Difference): void {
+    const { rows, localFen, channelFen } = this.found.get(outcome) ?? { rows: 0, localFen: 0n, channelFen: 0n };
+    const moved = { localFen: localFen + movedOn(local), channelFen: channelFen + movedOn(channel) };
+    this.found.set(outcome, { rows: rows + 1, ...moved });
   }
 
   /** Neither a person's resolution nor what another day has settled is ours to change. */
@@ -246,6 +262,8 @@ const valuesOf = (side: Side | null) =>
   side === null
     ? [null, null, null, null, null]
     : [String(side.amount), side.fee === null ? null : String(side.fee), side.status, side.occurredAt, side.entries];
+
+const movedOn = (side: Side | null) => (side?.status === 'success' ? side.amount : 0n);
 
 const aloneIn = ({ local, channel, alone }: Found) =>
   alone ?? (channel === null ? 'local' : local === null ? 'channel' : null);

@@ -316,6 +316,50 @@ describe('a day once more', () => {
   });
 });
 
+describe('the outcomes of a run', () => {
+  const theirs = { ...payment, amount: 9901n };
+  beforeEach(async () => {
+    await scene.book([payment, other, entryOf({ reference: 'C' })], 'alipay');
+    await scene.bring('alipay', `${day}.zip`, alipayZip([theirs, entryOf({ reference: 'C' })]));
+  });
+
+  test('are told with what moved on either side', async () => {
+    const { totals } = await scene.runAt(morning, 'alipay');
+    expect(Object.fromEntries(totals)).toEqual({
+      matched: { rows: 1 },
+      local_only: { rows: 1, localFen: 5n, channelFen: 0n },
+      amount: { rows: 1, localFen: 9900n, channelFen: 9901n },
+    });
+  });
+
+  test('say resolved of what a person has resolved', async () => {
+    await scene.runAt(morning, 'alipay');
+    await scene.world.ledger.write(
+      `UPDATE difference SET outcome = 'resolved', resolved_by = 'ada', resolved_at = NOW() WHERE reference = 'A'`,
+    );
+    const { totals } = await scene.again(morning, 'alipay', day);
+    expect([totals.get('amount'), totals.get('resolved')?.rows, totals.get('local_only')?.rows]).toEqual([
+      undefined,
+      1,
+      1,
+    ]);
+  });
+
+  test('are a table for a person who runs it dry, and fields of --json', async () => {
+    const run = ['run', 'reconcile-day', 'alipay', '--from', day, '--to', '2026-11-21', '--dry-run'];
+    const { stdout } = await scene.world.cli(run);
+    expect(stdout.split('\n').map((line) => line.trim().replace(/ +/g, ' '))).toEqual([
+      'SHARD TOTAL ROWS LOCAL FEN CHANNEL FEN',
+      'alipay matched 1 - -',
+      'alipay local_only 1 5 0',
+      'alipay amount 1 9,900 9,901',
+      '',
+    ]);
+    const json = JSON.parse((await scene.world.cli([...run, '--json'])).stdout);
+    expect(json.shards[0].totals.amount).toEqual({ rows: 1, localFen: '9900', channelFen: '9901' });
+  });
+});
+
 describe('reports', () => {
   test('lie beside the statements, whole, for every day', async () => {
     const planted = plantedDay(300, 14, 31);

@@ -20,7 +20,7 @@ async function settled(time: string, expected: Partial<ShardResult> = {}): Promi
 }
 
 const totals = (result: ShardResult) =>
-  Object.fromEntries([...result.totals].map(([what, fen]) => [what, Number(fen)]));
+  Object.fromEntries([...result.totals].map(([what, { fen }]) => [what, Number(fen)]));
 
 /** January, February and March of ten accounts. */
 async function january(): Promise<void> {

@@ -86,7 +86,7 @@ test.skipIf(process.platform !== 'linux')(
       outcome: 'done',
       read: accounts,
       inserted: accounts,
-      totals: { income: String(earning * 1055), credited: String(earning * 1055) },
+      totals: { income: { fen: String(earning * 1055) }, credited: { fen: String(earning * 1055) } },
     });
     expect(peakMb).toBeGreaterThan(20);
     expect(peakMb).toBeLessThan(memoryMaxMb);

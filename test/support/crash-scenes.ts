@@ -12,6 +12,7 @@ export interface CrashScene extends Omit<Scene, 'journalCounts' | 'clock' | 'win
   readonly journalCounts?: string;
   /** The world has a ledger. */
   readonly ledger?: true;
+  readonly settings?: Readonly<Record<string, string>>;
   /** Makes the world in which the run begins. */
   readonly prepare: (world: World) => Promise<void>;
   /** Transactions that an undisturbed run commits. */
@@ -41,7 +42,7 @@ export const row = (
 });
 
 export const usual = (
-  scene: Omit<CrashScene, 'name' | 'ledger' | 'prepare' | 'commits' | 'pointsMin' | 'leaves'>,
+  scene: Omit<CrashScene, 'name' | 'ledger' | 'settings' | 'prepare' | 'commits' | 'pointsMin' | 'leaves'>,
 ): Scene => ({
   clock: usualClock,
   windowRows: 100,
@@ -97,7 +98,8 @@ export function describeScenes(scenes: readonly CrashScene[]): void {
     let world: World;
     let run: BreakPoints;
     beforeAll(async () => {
-      world = await World.create(servers().addresses, scene.ledger === true ? { ledger: true } : {});
+      const { ledger = false, settings = {} } = scene;
+      world = await World.create(servers().addresses, { ledger, settings });
       await scene.prepare(world);
       run = await BreakPoints.of(world, usual(scene));
     });
