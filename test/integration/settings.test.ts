@@ -197,6 +197,22 @@ describe('settings', () => {
       ];
     });
 
+    test('it runs what was compiled when it was built: Node takes that only with the flags that it was made with', async () => {
+      const [, flags] = /exec "\$node" (.*) "\$dist/.exec(await readFile(bin, 'utf8')) as unknown as [string, string];
+      const start = join(repository, 'dist/start.cjs');
+      const look = `process.once('exit', () => console.log('refused:', require('${start}').cachedDataRejected))`;
+      const args = [
+        ...flags.split(' '),
+        '-e',
+        `${look}; process.argv.splice(1, 0, '${start}'); require('${start}')`,
+        'list',
+      ];
+      const { stdout } = await new Promise<{ stdout: string }>((resolve) =>
+        execFile(process.execPath, args, (_, out) => resolve({ stdout: out })),
+      );
+      expect(stdout).toContain('refused: false');
+    });
+
     test('by absolute path and by symbolic links, with settings of the environment: silent, 0', async () => {
       for (const link of links) {
         await world.addCommission({
