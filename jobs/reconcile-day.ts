@@ -57,9 +57,10 @@ export const reconcileDay = defineJob({
     const open = await openDifferences(target, shard);
     if (open.total === 0) return null;
     const are = open.total === 1 ? 'difference is' : 'differences are';
+    const page = await reportOf(target, shard, open.lastDay);
     return {
       what: `${open.total} ${are} open: ${open.text}`,
-      next: await reportOf(target, shard, open.lastDay),
+      next: `tidemark differences list ${shard}${page === null ? '' : `, or open ${page}`}`,
     };
   },
 });

@@ -1,10 +1,10 @@
 /** `tidemark ledger`: accounts and bills for the person at night. What changes something asks first, and leaves a trace. */
-import { userInfo } from 'node:os';
 import { type AccountView, type Answer, type Bill, isFollowing, Ledger } from '../ledger/index.ts';
 import { exitCodes, JobError, UnavailableError, UsageError } from '../platform/errors.ts';
 import { openSurroundings, type Surroundings } from './app.ts';
-import { assertCanAsk, confirm } from './confirm.ts';
-import { grouped, print, printJson, printTable, yuan } from './output.ts';
+import { confirm } from './confirm.ts';
+import { grouped, print, printJson, printMoneyJson, printTable, yuan } from './output.ts';
+import { operator, reasonOf } from './person.ts';
 
 interface Options {
   readonly json?: true;
@@ -16,11 +16,6 @@ interface Options {
   readonly apply?: true;
 }
 
-/** Fen is text in JSON: a number there is exact to 2^53 only. */
-function tellJson(value: unknown): void {
-  print(JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one)));
-}
-
 const billsShown = 5;
 
 export async function show(account: string, options: Options): Promise<number> {
@@ -29,7 +24,7 @@ export async function show(account: string, options: Options): Promise<number> {
     const view = await ledger.view(id);
     if (view === null) throw unknownAccount(account);
     const bills = await ledger.bills(id, { limit: billsShown });
-    if (options.json) tellJson({ ...view, lastBills: bills });
+    if (options.json) printMoneyJson({ ...view, lastBills: bills });
     else await tellAccount(view, bills, surroundings);
     return undefined;
   });
@@ -41,7 +36,7 @@ export async function bills(account: string, options: Options): Promise<number> 
     const before = options.before === undefined ? null : idOf('--before', options.before);
     const found = await ledger.bills(id, { before, limit: options.limit ?? 50 });
     if (found.length === 0 && (await ledger.view(id)) === null) throw unknownAccount(account);
-    if (options.json) tellJson(found);
+    if (options.json) printMoneyJson(found);
     else if (found.length === 0) print('no bills');
     else await tellBills(found, surroundings);
     if (!options.json && found.length === (options.limit ?? 50))
@@ -54,7 +49,7 @@ export async function unprocessed(options: Options): Promise<number> {
   return withLedger(async (ledger, surroundings) => {
     const olderThanSeconds = Math.floor((options.olderThan ?? 0) / 1000);
     const open = await ledger.unprocessed({ olderThanSeconds });
-    if (options.json) tellJson(open);
+    if (options.json) printMoneyJson(open);
     else if (open.length === 0) print('no unprocessed bills');
     else {
       await tellBills(open, surroundings);
@@ -80,9 +75,9 @@ async function changeAccount(account: string, options: Options, what: 'freeze' |
     if (view === null) throw unknownAccount(account);
     const question = `${what} account ${account}, with ${yuan(view.balance)} yuan in it (${reason})`;
     if (options.yes !== true && !(await confirm(question))) return undefined;
-    answerOf(await ledger[what](id, { reason, operator: operator() }));
+    answerOf(await ledger[what](id, { reason, operator: operator('tidemark ledger') }));
     const after = (await ledger.view(id)) as AccountView;
-    if (options.json) tellJson(after);
+    if (options.json) printMoneyJson(after);
     else await tellAccount(after, [], surroundings);
     return undefined;
   });
@@ -97,8 +92,10 @@ export async function resolve(bill: string, options: Options): Promise<number> {
     const apply = options.apply === true;
     const question = open.map((one) => describeResolution(one, apply)).join('\n');
     if (options.yes !== true && !(await confirm(question))) return undefined;
-    const { bills: ended } = answerOf(await ledger.resolve({ billId, apply, reason, operator: operator() }));
-    if (options.json) tellJson(ended);
+    const { bills: ended } = answerOf(
+      await ledger.resolve({ billId, apply, reason, operator: operator('tidemark ledger') }),
+    );
+    if (options.json) printMoneyJson(ended);
     else await tellBills(ended, surroundings);
     return undefined;
   });
@@ -133,30 +130,9 @@ async function withLedger(
   }
 }
 
-/** Who types this; in a container the user may have no name. */
-function operator(): string {
-  try {
-    return `${userInfo().username} (tidemark ledger)`;
-  } catch {
-    return `user ${process.getuid?.()} (tidemark ledger)`;
-  }
-}
-
 function idOf(what: string, text: string): bigint {
   if (/^[1-9]\d{0,19}$/.test(text)) return BigInt(text);
   throw new UsageError(`${what} "${text}" is no id: expected a whole number of 1 or more`, 'tidemark ledger --help');
-}
-
-const reasonMax = 200;
-
-/** Why somebody does this stays for ever, so it must be said. */
-function reasonOf({ reason, yes }: Options, command: string): string {
-  if (reason === undefined || reason.trim() === '')
-    throw new UsageError('--reason is missing: it is kept with what you do', `${command} --reason "…"`);
-  if ([...reason].length > reasonMax)
-    throw new UsageError(`--reason has more than ${reasonMax} characters`, `${command} --reason "…"`);
-  if (!yes) assertCanAsk();
-  return reason;
 }
 
 const unknownAccount = (account: string): UsageError =>

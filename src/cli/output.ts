@@ -8,6 +8,11 @@ export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** Fen is text in JSON: a number there is exact to 2^53 only. */
+export function printMoneyJson(value: unknown): void {
+  print(JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one)));
+}
+
 export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }

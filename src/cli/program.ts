@@ -2,22 +2,13 @@
  * The command line: every command with its flags and help, and the way from an error to an exit code.
  * What a command does is loaded when it is called, so that `--help` and cron pay only for what they use.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { ownVersion, parseDuration } from '../platform/config.ts';
+import { Command, CommanderError, Option } from 'commander';
+import { ownVersion } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import type { App } from './app.ts';
+import { type Done, duration, examples, positive } from './options.ts';
 import { complain, exitCodeOf } from './output.ts';
-
-const duration = (text: string): number => {
-  const ms = parseDuration(text);
-  if (ms === null || ms === 0) throw new InvalidArgumentError('Expected a duration such as 10s, 5m or 2h.');
-  return ms;
-};
-const positive = (text: string): number => {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Expected a whole number of 1 or more.');
-  return Number(text);
-};
-const examples = (...lines: string[]) => `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
+import { addDifferences, addLedger } from './program-ledger.ts';
 
 /** @returns the exit code */
 export async function main(argv: readonly string[], app: App): Promise<number> {
@@ -48,11 +39,10 @@ function createProgram(app: App, done: (code: number) => void): Command {
   addWhy(program, app, done);
   addMending(program, app, done);
   addLedger(program, done);
+  addDifferences(program, done);
   addSetup(program, app, done);
   return program;
 }
-
-type Done = (code: number) => void;
 
 function addRun(program: Command, app: App, done: Done): void {
   program
@@ -194,72 +184,6 @@ function addMending(program: Command, app: App, done: Done): void {
     .action(async (job: string | undefined, options) =>
       done(await (await import('./dead-letters.ts')).retryLetters(app, job, options)),
     );
-}
-
-function addLedger(program: Command, done: Done): void {
-  const ledger = program.command('ledger').description('accounts and bills: look, freeze, resolve');
-  const load = () => import('./ledger.ts');
-  ledger
-    .command('show')
-    .description('an account: balance, holds, last bills, and what was done to it')
-    .argument('<account>')
-    .option('--json', 'as JSON, fen as text')
-    .addHelpText('after', examples('tidemark ledger show 4711', 'tidemark ledger show 4711 --json'))
-    .action(async (account: string, options) => done(await (await load()).show(account, options)));
-  ledger
-    .command('bills')
-    .description('the bills of an account, the latest first')
-    .argument('<account>')
-    .option('--limit <n>', 'at most so many', positive, 50)
-    .option('--before <id>', 'older than the bill with this id')
-    .option('--json', 'as JSON, fen as text')
-    .addHelpText('after', examples('tidemark ledger bills 4711', 'tidemark ledger bills 4711 --limit 500 --json'))
-    .action(async (account: string, options) => done(await (await load()).bills(account, options)));
-  ledger
-    .command('unprocessed')
-    .description('bills that a crash has left without an end')
-    .option('--older-than <duration>', 'only those written so long ago', duration)
-    .option('--json', 'as JSON, fen as text')
-    .addHelpText('after', examples('tidemark ledger unprocessed --older-than 1h'))
-    .action(async (options) => done(await (await load()).unprocessed(options)));
-  for (const [name, what] of [
-    ['freeze', 'nothing new, and nothing that takes money from it'],
-    ['unfreeze', 'as before'],
-  ] as const)
-    ledger
-      .command(name)
-      .description(`${name} an account: ${what} (asks)`)
-      .argument('<account>')
-      .option('--reason <text>', 'kept with what you do')
-      .option('--yes', 'do not ask')
-      .option('--json', 'as JSON, fen as text')
-      .addHelpText(
-        'after',
-        examples(`tidemark ledger ${name} 4711 --reason "case 12: ${name === 'freeze' ? 'stolen card' : 'cleared'}"`),
-      )
-      .action(async (account: string, options) => done(await (await load())[name](account, options)));
-  ledger
-    .command('resolve')
-    .description('end an unprocessed bill: close it without effect, or give it its effect (asks)')
-    .argument('<bill>', 'its bill id')
-    .option('--apply', 'give it its effect')
-    .option('--reason <text>', 'kept with what you do')
-    .option('--yes', 'do not ask')
-    .option('--json', 'as JSON, fen as text')
-    .addHelpText(
-      'after',
-      examples(
-        'tidemark ledger resolve 100004711 --reason "the shop never delivered"',
-        'tidemark ledger resolve 100004711 --apply --reason "the bank says paid"',
-      ),
-    )
-    .action(async (bill: string, options) => done(await (await load()).resolve(bill, options)));
-  ledger
-    .command('expire')
-    .description('release holds whose time is over (for cron; a call on an account does it for that one)')
-    .option('--json', 'as JSON')
-    .addHelpText('after', examples('tidemark ledger expire'))
-    .action(async (options) => done(await (await load()).expire(options)));
 }
 
 function addSetup(program: Command, app: App, done: Done): void {

@@ -38,14 +38,13 @@ export async function noteDay(ledger: DifferenceTarget, noted: Noted): Promise<v
   );
 }
 
-/** Where to read about the open differences of a day: its page, or the table. */
-export async function reportOf(ledger: Reader, counterpart: string, day: string): Promise<string> {
+/** The page for people about a day; null where none was written. */
+export async function reportOf(ledger: Reader, counterpart: string, day: string): Promise<string | null> {
   const [row] = await ledger.tuples('SELECT report FROM reconciliation_day WHERE counterpart = ? AND day = ?', [
     counterpart,
     day,
   ]);
-  const table = `SELECT * FROM difference WHERE counterpart = '${counterpart}' AND outcome NOT IN ('resolved', 'pending_cutoff')`;
-  return (row?.[0] as string | null | undefined) ?? table;
+  return (row?.[0] as string | null | undefined) ?? null;
 }
 
 interface Wanted {

@@ -1,5 +1,5 @@
-/** What the table `difference` holds, for those who read it: the runs that tell of it, and the reports. */
-import type { Reader } from '../platform/mysql.ts';
+/** What the table `difference` holds, for those who read it: the runs that tell of it, the reports, and people. */
+import type { Parameter, Reader, Session } from '../platform/mysql.ts';
 import { type Stored, storedColumns, storedOf } from './differences.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -71,4 +71,59 @@ export async function totalsOfDay(ledger: Reader, counterpart: string, day: stri
     local: BigInt(String(local)),
     channel: BigInt(String(channel)),
   }));
+}
+
+/** A difference as a person looks at it. Times are UTC texts. */
+export interface KeptDifference extends Stored {
+  readonly counterpart: string;
+  readonly foundAt: string;
+  readonly resolvedAt: string | null;
+  readonly resolution: string | null;
+}
+
+interface Filter {
+  readonly ids?: readonly string[];
+  readonly counterpart?: string;
+  readonly day?: string;
+  /** Neither resolved nor waiting for its other half. */
+  readonly isOpen?: boolean;
+  readonly limit: number;
+}
+
+/** The latest day first. */
+export async function findDifferences(
+  ledger: Reader,
+  { ids, counterpart, day, isOpen, limit }: Filter,
+): Promise<KeptDifference[]> {
+  const asked: [string, Parameter | undefined][] = [
+    ['id IN (?)', ids],
+    ['counterpart = ?', counterpart],
+    ['day = ?', day],
+  ];
+  const given = asked.filter((one): one is [string, Parameter] => one[1] !== undefined);
+  const open = isOpen === true ? ["outcome NOT IN ('resolved', 'pending_cutoff')"] : [];
+  const condition = ['1 = 1', ...open, ...given.map(([text]) => text)].join(' AND ');
+  const rows = await ledger.tuples(
+    `SELECT ${storedColumns}, counterpart, found_at, resolved_at, resolution FROM difference WHERE ${condition}
+      ORDER BY day DESC, counterpart, reference, direction LIMIT ?`,
+    [...given.map(([, value]) => value), limit],
+  );
+  return rows.map((row) => {
+    const [of, foundAt, resolvedAt, resolution] = row.slice(-4) as [string, string, string | null, string | null];
+    return { ...storedOf(row), counterpart: of, foundAt, resolvedAt, resolution };
+  });
+}
+
+/** Closes a difference in a person's name, for ever: no comparison opens it again. @returns false when it is resolved already */
+export async function resolveDifference(
+  ledger: Session,
+  id: string,
+  { who, why }: { readonly who: string; readonly why: string },
+): Promise<boolean> {
+  const { affected } = await ledger.write(
+    `UPDATE difference SET outcome = 'resolved', resolved_at = NOW(), resolved_by = ?, resolution = ?
+      WHERE id = ? AND outcome <> 'resolved'`,
+    [who, why, id],
+  );
+  return affected === 1;
 }

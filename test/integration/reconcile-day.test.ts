@@ -53,7 +53,9 @@ describe('planted differences of every kind', () => {
     expect(result).toMatchObject({ outcome: 'done', windows: 1, inserted: found.length, updated: 0 });
     expect(result.unchanged + found.length).toBe(2000);
     expect(result.waiting?.what).toContain('differences are open: 10 local_only, 10 channel_only, 10 amount');
-    expect(result.waiting?.next).toBe(join(scene.folder, 'reports', `${day}-${counterpart}.html`));
+    expect(result.waiting?.next).toBe(
+      `tidemark differences list ${counterpart}, or open ${join(scene.folder, 'reports', `${day}-${counterpart}.html`)}`,
+    );
   });
 
   test('are the same from rows in statement_entry', async () => {
