@@ -12,45 +12,17 @@ import { parseEnv } from 'node:util';
 import { IANAZone } from 'luxon';
 import * as v from 'valibot';
 import { SetupError } from './errors.ts';
+import { paymentSettings } from './payment-settings.ts';
+import { type Definition, duration, isUrl } from './setting.ts';
+
+export { parseDuration } from './setting.ts';
 
 export type DatabaseName = 'source' | 'main' | 'ledger';
 
-interface Definition {
-  readonly expects: string;
-  readonly example: string;
-  readonly fallback?: string;
-  readonly secret?: boolean;
-  readonly schema: v.GenericSchema<string, unknown>;
-}
-
-const durationUnitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** Reads a duration such as `10s`, `5m` or `2h`, in milliseconds; null when it is none. */
-export function parseDuration(text: string): number | null {
-  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text.trim());
-  return match === null ? null : Number(match[1]) * durationUnitsMs[match[2] as keyof typeof durationUnitsMs];
-}
-
-const isUrl = (text: string, protocols: readonly string[]): boolean => {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  try {
-    decodeURIComponent(url.username + url.password + url.pathname);
-  } catch {
-    return false;
-  }
-  return protocols.includes(url.protocol) && url.hostname !== '';
-};
 const databaseUrl = v.pipe(
   v.string(),
   v.check((text) => isUrl(text, ['mysql:', 'mariadb:']) && new URL(text).pathname.length > 1),
 );
-const duration = (leastMs: number) =>
-  v.pipe(
-    v.string(),
-    v.transform((text) => parseDuration(text) ?? -1),
-    v.minValue(leastMs),
-  );
 const names = v.pipe(
   v.string(),
   v.transform((text) => text.split(',').map((name) => name.trim())),
@@ -71,20 +43,25 @@ const definitions = {
   SOURCE_DATABASE_URL: {
     expects: expectsDatabase,
     example: `${databaseExample}plus`,
-    secret: true,
+    secret: 'password',
     schema: databaseUrl,
   },
-  MAIN_DATABASE_URL: { expects: expectsDatabase, example: `${databaseExample}mia`, secret: true, schema: databaseUrl },
+  MAIN_DATABASE_URL: {
+    expects: expectsDatabase,
+    example: `${databaseExample}mia`,
+    secret: 'password',
+    schema: databaseUrl,
+  },
   LEDGER_DATABASE_URL: {
     expects: expectsDatabase,
     example: `${databaseExample}ledger`,
-    secret: true,
+    secret: 'password',
     schema: databaseUrl,
   },
   REDIS_URL: {
     expects: 'redis://host:port or rediss://host:port',
     example: 'redis://127.0.0.1:6379/0',
-    secret: true,
+    secret: 'password',
     schema: v.pipe(
       v.string(),
       v.check((text) => isUrl(text, ['redis:', 'rediss:'])),
@@ -134,6 +111,7 @@ const definitions = {
     example: '/var/lib/tidemark/statements',
     schema: v.pipe(v.string(), v.nonEmpty()),
   },
+  ...paymentSettings,
   TIDEMARK_EXEMPT_USERS: {
     expects: 'accounts of the source, with commas between, whose statements never write its tables',
     example: 'report,backup',
@@ -236,11 +214,13 @@ function fileLayer(from: Origin, path: string, folders: readonly string[]): Laye
   return null;
 }
 
-/** Also of a malformed address: then all before the last @ may be a password. */
-function maskSecrets(text: string): string {
+/** What people are shown. Of a malformed address, all before the last @ may be a password. */
+function masked(text: string, secret: Definition['secret']): string {
+  if (secret === undefined) return text;
+  if (secret === 'whole') return '****';
   if (/^\w+:\/\/[^/:@]*@/.test(text)) return text;
-  const masked = text.replace(/^(\w+:\/\/[^/:@]*):[\s\S]*@/, '$1:****@');
-  return masked === text ? text.replace(/^[\s\S]*@/, '****@') : masked;
+  const shown = text.replace(/^(\w+:\/\/[^/:@]*):[\s\S]*@/, '$1:****@');
+  return shown === text ? text.replace(/^[\s\S]*@/, '****@') : shown;
 }
 
 export class Config {
@@ -272,8 +252,8 @@ export class Config {
       const layer = layers.find((candidate) => (candidate.values[name] ?? '') !== '');
       const text = layer?.values[name] ?? definition.fallback;
       const from = layer?.from ?? (definition.fallback === undefined ? 'unset' : 'default');
-      const value = definition.secret === true && text !== undefined ? maskSecrets(text) : text;
-      shown.push({ name, value: value ?? null, from, file: layer?.file ?? null });
+      const value = text === undefined ? null : masked(text, definition.secret);
+      shown.push({ name, value, from, file: layer?.file ?? null });
       if (text === undefined) continue;
       const parsed = v.safeParse(definition.schema, text);
       if (parsed.success) values[name] = parsed.output;
