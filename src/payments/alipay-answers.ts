@@ -13,21 +13,21 @@ import type { PaymentAnswer, PaymentState, TransferAnswer, TransferState } from 
 /** A verified answer or notice, its names as Alipay writes them. */
 export type AlipayFields = Readonly<Record<string, unknown>>;
 
-const tradeStates: Readonly<Record<string, PaymentState>> = {
-  WAIT_BUYER_PAY: 'pending',
-  TRADE_SUCCESS: 'paid',
-  TRADE_FINISHED: 'paid',
-  TRADE_CLOSED: 'closed',
-};
+const tradeStates: ReadonlyMap<string, PaymentState> = new Map([
+  ['WAIT_BUYER_PAY', 'pending'],
+  ['TRADE_SUCCESS', 'paid'],
+  ['TRADE_FINISHED', 'paid'],
+  ['TRADE_CLOSED', 'closed'],
+]);
 
-const transferStates: Readonly<Record<string, TransferState>> = {
-  SUCCESS: 'paid',
-  WAIT_PAY: 'pending',
-  DEALING: 'pending',
-  CLOSED: 'failed',
-  FAIL: 'failed',
-  REFUND: 'returned',
-};
+const transferStates: ReadonlyMap<string, TransferState> = new Map([
+  ['SUCCESS', 'paid'],
+  ['WAIT_PAY', 'pending'],
+  ['DEALING', 'pending'],
+  ['CLOSED', 'failed'],
+  ['FAIL', 'failed'],
+  ['REFUND', 'returned'],
+]);
 
 /** The word of a verified answer: its finest code. */
 export function alipayWord({ code, sub_code }: AlipayFields): string {
@@ -55,7 +55,7 @@ export function alipayNotice(fields: AlipayFields, orderId: bigint): PaymentAnsw
  */
 function tradeOf(fields: AlipayFields, orderId: bigint, paidAt: string | null): PaymentAnswer {
   const word = textOf(fields.trade_status) ?? 'no trade_status';
-  const told = tradeStates[word];
+  const told = tradeStates.get(word);
   const amount = fenOf(fields.total_amount);
   if (told === undefined) return unknownPayment(word);
   if (!isAbout(fields.out_trade_no, orderId)) return unknownPayment(`${word} of another order`);
@@ -80,7 +80,7 @@ export function alipayTransfer(fields: AlipayFields, payoutId: bigint): Transfer
   const word = alipayWord(fields);
   if (textOf(fields.code) === '10000') {
     const status = textOf(fields.status) ?? 'no status';
-    const state = transferStates[status];
+    const state = transferStates.get(status);
     const amount = fenOf(fields.trans_amount);
     if (state === undefined) return unknownTransfer(status);
     if (!isAbout(fields.out_biz_no, payoutId)) return unknownTransfer(`${status} of another transfer`);

@@ -16,26 +16,26 @@ export interface WechatAnswer {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-const tradeStates: Readonly<Record<string, PaymentState>> = {
-  SUCCESS: 'paid',
-  REFUND: 'refunded',
-  NOTPAY: 'pending',
-  USERPAYING: 'pending',
-  CLOSED: 'closed',
-  REVOKED: 'closed',
-  PAYERROR: 'failed',
-};
+const tradeStates: ReadonlyMap<string, PaymentState> = new Map([
+  ['SUCCESS', 'paid'],
+  ['REFUND', 'refunded'],
+  ['NOTPAY', 'pending'],
+  ['USERPAYING', 'pending'],
+  ['CLOSED', 'closed'],
+  ['REVOKED', 'closed'],
+  ['PAYERROR', 'failed'],
+]);
 
-const transferStates: Readonly<Record<string, TransferState>> = {
-  ACCEPTED: 'pending',
-  PROCESSING: 'pending',
-  WAIT_USER_CONFIRM: 'pending',
-  TRANSFERING: 'pending',
-  CANCELING: 'pending',
-  SUCCESS: 'paid',
-  FAIL: 'failed',
-  CANCELLED: 'failed',
-};
+const transferStates: ReadonlyMap<string, TransferState> = new Map([
+  ['ACCEPTED', 'pending'],
+  ['PROCESSING', 'pending'],
+  ['WAIT_USER_CONFIRM', 'pending'],
+  ['TRANSFERING', 'pending'],
+  ['CANCELING', 'pending'],
+  ['SUCCESS', 'paid'],
+  ['FAIL', 'failed'],
+  ['CANCELLED', 'failed'],
+]);
 
 /** The word of a verified answer that is no success. */
 export function wechatWord({ status, fields }: WechatAnswer): string {
@@ -56,7 +56,7 @@ export function wechatPayment(answer: WechatAnswer, orderId: bigint, merchantId:
  */
 export function wechatTrade(fields: WechatAnswer['fields'], orderId: bigint, merchantId: string): PaymentAnswer {
   const word = textOf(fields.trade_state) ?? 'no trade_state';
-  const state = tradeStates[word];
+  const state = tradeStates.get(word);
   if (state === undefined) return unknownPayment(word);
   if (textOf(fields.out_trade_no) !== String(orderId)) return unknownPayment(`${word} of another order`);
   if (textOf(fields.mchid) !== merchantId) return unknownPayment(`${word} of another merchant`);
@@ -86,7 +86,7 @@ export function wechatTransfer(answer: WechatAnswer, payoutId: bigint, merchantI
     return isMissing ? { ...unknownTransfer(word), state: 'missing' } : unknownTransfer(word);
   }
   const word = textOf(fields.state) ?? 'no state';
-  const state = transferStates[word];
+  const state = transferStates.get(word);
   const amount = fenOf(fields.transfer_amount);
   if (state === undefined) return unknownTransfer(word);
   if (textOf(fields.out_bill_no) !== String(payoutId)) return unknownTransfer(`${word} of another transfer`);
