@@ -172,12 +172,12 @@ export class Wechat implements Provider {
     }
   }
 
+  /** Signed by us like any request; what comes has no signature, and the client is told not to look for one. */
   async #download(address: string): Promise<Buffer> {
     const { api } = await this.#client();
     const signal = AbortSignal.timeout(downloadLimitMs);
-    const { status, data } = await api
-      .chain(address)
-      .get({ signal, responseType: 'arraybuffer', decompress: false, timeout: downloadLimitMs });
+    const whole = { responseType: 'arraybuffer', decompress: false, transformResponse: [] } as const;
+    const { status, data } = await api.chain(address).get({ signal, timeout: downloadLimitMs, ...whole });
     if (status !== 200) throw new Error(`the download answered HTTP ${status}`);
     return Buffer.from(data);
   }

@@ -56,6 +56,11 @@ export class Faults {
     this.#planned.push({ fault, action, left: times });
   }
 
+  /** Sets nothing any more. */
+  forget(): void {
+    this.#planned.length = 0;
+  }
+
   choose(kind: Kind): Fault | null {
     const planned = this.#planned.find(
       ({ left, action, fault }) => left > 0 && (action ?? kind.action) === kind.action && isFor(fault, kind),

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -83,6 +83,17 @@ describe('providers from settings', () => {
     ]);
     expect(() => read('岗位类型')).toThrow(SetupError);
   });
+});
+
+test('the client libraries are loaded by whoever asks a provider, and by nobody else', () => {
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const imports = files.flatMap((name) =>
+    readFileSync(join('src', name), 'utf8')
+      .split('\n')
+      .filter((line) => /'(alipay-sdk|wechatpay-axios-plugin)'/.test(line)),
+  );
+  expect(imports).toHaveLength(4);
+  for (const line of imports) expect(line).toMatch(/^import type |await import\(|= import\(/);
 });
 
 describe('a key file', () => {
