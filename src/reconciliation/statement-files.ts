@@ -1,6 +1,7 @@
 /**
  * Where the other side's rows of a day are: the file `<folder>/<counterpart>/<day>.*`, or, for an initiator, rows of the
- * table statement_entry. A file that is still being written (`.part`, `.tmp`) is none yet.
+ * table statement_entry. A file that is still being written (`.part`, `.tmp`) is none yet; `<day>.none` says that the
+ * counterpart has no statement of that day, since nothing happened.
  *
  * A counterpart with neither rows nor a folder nor bills of ours is not in use: its days are empty.
  */
@@ -48,6 +49,7 @@ export async function findStatement(question: StatementQuestion): Promise<Statem
       `there are several statements of ${counterpart} for ${day}: ${[...files, ...(hasRows ? ['rows in statement_entry'] : [])].join(', ')}`,
       'leave the one that counts',
     );
+  if (first?.endsWith('.none')) return { source: first, entries: nothing };
   if (first !== undefined) return { source: first, entries: () => entriesIn(first, counterpart, day) };
   return hasRows ? { source: 'statement_entry', entries: () => entriesOf(ledger, counterpart, day) } : null;
 }
@@ -57,6 +59,8 @@ async function* entriesIn(file: string, counterpart: Counterpart, day: string): 
   const { readStatement } = await import('./statement.ts');
   yield* readStatement(file, counterpart, day);
 }
+
+async function* nothing(): AsyncGenerator<Iterable<Entry>> {}
 
 async function filesOf(folder: string, counterpart: string, day: string): Promise<string[]> {
   const place = join(folder, counterpart);
