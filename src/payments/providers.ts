@@ -33,9 +33,12 @@ const titles = { alipay: 'Alipay', wechat: 'WeChat Pay' } as const;
 
 /** @throws SetupError naming every setting that is missing, or the one that is wrong */
 export function providersFrom(setting: SettingOf): ReadonlyMap<ProviderName, Provider> {
-  const names = Object.keys(makers) as ProviderName[];
-  const used = names.filter((name) => settingsOf[name].some((own) => setting(own) !== undefined));
+  const used = (Object.keys(makers) as ProviderName[]).filter((name) => isInUse(name, setting));
   return new Map(used.map((name) => [name, providerFrom(name, setting)]));
+}
+
+export function isInUse(name: ProviderName, setting: SettingOf): boolean {
+  return settingsOf[name].some((own) => setting(own) !== undefined);
 }
 
 /** One that cannot be done without. @throws SetupError also when none of its settings is there */
