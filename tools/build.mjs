@@ -28,6 +28,8 @@ await build({
   target: 'node20',
   banner: { js: "const tidemarkUrl = require('node:url').pathToFileURL(__filename).href;" },
   define: { 'import.meta.url': 'tidemarkUrl' },
+  // A script from a cache has no import(); what is not bundled is required.
+  supported: { 'dynamic-import': false },
   // Drivers that knex knows and tidemark does not use.
   external: [
     'better-sqlite3',
@@ -42,6 +44,10 @@ await build({
     'mock-aws-s3',
     'aws-sdk',
     'nock',
+    // Loaded from node_modules by whoever asks a provider: they would make every start slower, and the second one does
+    // not bear the strict mode of a bundle.
+    'alipay-sdk',
+    'wechatpay-axios-plugin',
   ],
   logLevel: 'warning',
 });

@@ -233,6 +233,14 @@ describe.each(names)('the bill of a day at %s', (name) => {
   });
 });
 
+test.each(names)('the program that is installed fetches from %s', async (name) => {
+  const date = new Date(Date.now() - 3 * 86_400_000).toISOString().slice(0, 10);
+  await paid(name, date);
+  const { code, stderr } = await world.cli(['run', 'fetch-statements', name]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(await filesOf(name)).toEqual([`${date}.${endings[name]}`]);
+});
+
 describe('settings', () => {
   test('of a provider that are missing are told by name, where the ledger has payments of it: exit 78', async () => {
     await booked('wechat', day, '1');
