@@ -1,6 +1,5 @@
 import { defineJob, type PeriodContext, type PeriodQuestion, type Target } from '../src/engine/job.ts';
 import type { ProviderName } from '../src/payments/provider.ts';
-import { isInUse, providerFrom } from '../src/payments/providers.ts';
 import {
   type Bill,
   type BillPlace,
@@ -16,6 +15,9 @@ import { firstBill, hasBills, instantOf, stretchOf } from '../src/reconciliation
 const madeAfterMs = 10 * 3_600_000;
 /** A bill that is not there by then will not be made. In time for reconcile-day, which waits for six hours more. */
 const lastMadeMs = 30 * 3_600_000;
+
+/** Loaded when there is something to fetch: runs of other jobs do not pay for it. */
+const providers = () => import('../src/payments/providers.ts');
 
 /** What was fetched to see whether there is a bill, for the same transaction to keep. */
 const fetched = new WeakMap<object, Bill>();
@@ -34,7 +36,9 @@ export const fetchStatements = defineJob({
     const provider = shard as ProviderName;
     const first = await firstBill(upstream, provider);
     if (first !== null) return instantOf(first);
-    return isInUse(provider, setting) ? zone.periodStart('day', zone.periodStart('day', now) - 1) : null;
+    return (await providers()).isInUse(provider, setting)
+      ? zone.periodStart('day', zone.periodStart('day', now) - 1)
+      : null;
   },
   async waitsFor(question) {
     const { window, now, zone, target } = question;
@@ -42,7 +46,7 @@ export const fetchStatements = defineJob({
     if (now < window.end + madeAfterMs)
       return `the bill of ${place.day} is made by ${zone.iso(window.end + madeAfterMs)}`;
     if ((await billFiles(place)).length > 0) return null;
-    const bill = await providerFrom(place.provider, question.setting).statement(place.day);
+    const bill = await billAt(place, question.setting);
     if (bill !== null) {
       fetched.set(target, bill);
       return null;
@@ -69,8 +73,13 @@ function placeOf({ shard, period, setting }: PeriodQuestion | PeriodContext): Bi
   return billPlace(setting('TIDEMARK_STATEMENTS'), shard as ProviderName, period);
 }
 
+async function billAt({ provider, day }: BillPlace, setting: PeriodQuestion['setting']): Promise<Bill | null> {
+  const { providerFrom } = await providers();
+  return providerFrom(provider, setting).statement(day);
+}
+
 async function billFor({ setting }: PeriodContext, place: BillPlace, target: Target): Promise<Bill> {
-  const bill = fetched.get(target) ?? (await providerFrom(place.provider, setting).statement(place.day));
+  const bill = fetched.get(target) ?? (await billAt(place, setting));
   if (bill === null) throw billMissing(place, false);
   return bill;
 }

@@ -6,7 +6,6 @@
  * the same of both. When it still says so much later, and we know of no payment of that day either, the day is noted as
  * one without a bill, by an empty file `<day>.none`.
  */
-import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError, SetupError } from '../platform/errors.ts';
@@ -61,7 +60,7 @@ export async function keepBill(place: BillPlace, { ending, content }: Bill): Pro
     );
   await mkdir(at, { recursive: true });
   // A name of its own: who was stopped while writing must never go on in a file that has its name by now.
-  const aside = join(at, `${own}.${randomBytes(6).toString('hex')}.part`);
+  const aside = join(at, `${own}.${crypto.randomUUID()}.part`);
   try {
     await write(aside, content);
     await rename(aside, join(at, own));

@@ -44,7 +44,7 @@ export async function gatewayWorld(options: GatewayWorldOptions = {}): Promise<G
 let lastId = 7_100_000_000_000_000_000n;
 
 /** A number that no order or payout had in this process. */
-export const freshId = (): bigint => ++lastId;
+const freshId = (): bigint => ++lastId;
 
 export function orderToPay(more: Partial<OrderToPay> = {}): OrderToPay {
   return {
