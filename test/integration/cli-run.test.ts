@@ -82,6 +82,7 @@ describe('run, and what it tells', () => {
       'sync-commission-log',
       'rollup-income',
       'settle-month',
+      'fetch-statements',
       'reconcile-day',
     ]);
     expect(jobs[1]).toMatchObject({ shards: [...'0123456789'], schedule: '*/2 * * * *', staggerSeconds: 6 });
