@@ -32,12 +32,3 @@ export function failureWord(error: unknown): string {
   const reason = (cause as { code?: unknown } | undefined)?.code;
   return `${typeof reason === 'string' ? `${reason}: ` : ''}${message}`.split('\n', 1).join('').slice(0, 120);
 }
-
-/** Settles like the work, or rejects after this time; the work itself cannot be stopped, and goes on unheard. */
-export async function within<Result>(limitMs: number, work: Promise<Result>): Promise<Result> {
-  const late = AbortSignal.timeout(limitMs);
-  return new Promise((resolve, reject) => {
-    late.addEventListener('abort', () => reject(late.reason), { once: true });
-    work.then(resolve, reject);
-  });
-}

@@ -6,7 +6,7 @@
  * Everything here has passed the check of its signature. Source: pay.weixin.qq.com, APIv3, 商户订单号查询订单,
  * 商户单号查询转账单 and 支付成功回调通知.
  */
-import { textOf, unknownPayment, unknownTransfer } from './answers.ts';
+import { shortened, textOf, unknownPayment, unknownTransfer } from './answers.ts';
 import { instantOfIso } from './beijing.ts';
 import type { PaymentAnswer, PaymentState, TransferAnswer, TransferState } from './provider.ts';
 
@@ -15,6 +15,9 @@ export interface WechatAnswer {
   readonly status: number;
   readonly fields: Readonly<Record<string, unknown>>;
 }
+
+/** What is kept of a word, in characters. */
+const wordMax = 120;
 
 const tradeStates: ReadonlyMap<string, PaymentState> = new Map([
   ['SUCCESS', 'paid'],
@@ -93,7 +96,7 @@ export function wechatTransfer(answer: WechatAnswer, payoutId: bigint, merchantI
   if (textOf(fields.mch_id) !== merchantId) return unknownTransfer(`${word} of another merchant`);
   if (amount === null) return unknownTransfer(`${word} without an amount`);
   const reason = textOf(fields.fail_reason);
-  const told = reason === null ? word : `${word} ${reason}`;
+  const told = reason === null ? word : shortened(`${word} ${reason}`, wordMax);
   return { state, providerId: textOf(fields.transfer_bill_no), amount, word: told };
 }
 

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { AlipaySdk } from 'alipay-sdk';
@@ -115,6 +117,70 @@ test('the gateway takes no signature but ours', async () => {
   } finally {
     await other.close();
   }
+});
+
+describe('an answer of Alipay that was changed on its way', () => {
+  const query = async (orderId: bigint, change: (body: string) => string) => {
+    const between = createServer(async (request, response) => {
+      const pieces: Buffer[] = [];
+      for await (const piece of request) pieces.push(piece);
+      const headers = { 'content-type': String(request.headers['content-type']) };
+      const answer = await fetch(`${world.gateway.address}${request.url}`, {
+        method: 'POST',
+        headers,
+        body: new Uint8Array(Buffer.concat(pieces)),
+      });
+      response.end(change(await answer.text()));
+    });
+    await new Promise<void>((resolve) => between.listen(0, '127.0.0.1', resolve));
+    const { port } = between.address() as AddressInfo;
+    const environment = { ...world.settings, TIDEMARK_ALIPAY_GATEWAY: `http://127.0.0.1:${port}/gateway.do` };
+    const config = Config.read({ environment, workingFolder: '/' });
+    try {
+      return await providerFrom('alipay', (setting) => config.get(setting)).query(orderId);
+    } finally {
+      between.closeAllConnections();
+      between.close();
+    }
+  };
+  const forged = (orderId: bigint) =>
+    JSON.stringify({
+      code: '10000',
+      out_trade_no: String(orderId),
+      trade_status: 'TRADE_SUCCESS',
+      total_amount: '99.00',
+    });
+
+  test('and not at all: the truth', async () => {
+    expect((await query(await opened('alipay'), (body) => body)).state).toBe('pending');
+  });
+
+  test.each<[string, (body: string, orderId: bigint) => string]>([
+    [
+      'a second answer behind the signed one',
+      (body, id) => body.replace(/}$/, `,"alipay_trade_query_response":${forged(id)}}`),
+    ],
+    [
+      'a second answer before the signed one',
+      (body, id) => body.replace('{', `{"alipay_trade_query_response":${forged(id)},`),
+    ],
+    ['a false answer under the true signature', (body, id) => body.replace(/:{.*},"sign"/, `:${forged(id)},"sign"`)],
+    ['another state', (body) => body.replace('WAIT_BUYER_PAY', 'TRADE_SUCCESS')],
+    ['a false answer as an error', (body, id) => body.replace('{', `{"error_response":${forged(id)},`)],
+  ])('by %s is never taken for a payment', async (_, change) => {
+    const orderId = await opened('alipay');
+    expect(['pending', 'unknown']).toContain((await query(orderId, (body) => change(body, orderId))).state);
+  });
+
+  test('in place of the answer about another order, is unknown', async () => {
+    const [mine, other] = [await opened('alipay'), await paid('alipay')];
+    let old = '';
+    await query(other, (body) => {
+      old = body;
+      return body;
+    });
+    expect(await query(mine, () => old)).toMatchObject({ state: 'unknown', word: 'TRADE_SUCCESS of another order' });
+  });
 });
 
 test.each(['America/Los_Angeles', 'Asia/Shanghai', 'UTC'])(
