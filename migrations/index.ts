@@ -30,7 +30,14 @@ import { incomeByUser } from './0023-income-by-user.ts';
 import { billByOrder } from './0024-bill-by-order.ts';
 import { difference } from './0025-difference.ts';
 import { reconciliationDay } from './0026-reconciliation-day.ts';
+import { orderNode } from './0027-order-node.ts';
+import { orderTables } from './0028-order-tables.ts';
+import { noticeNonce } from './0029-notice-nonce.ts';
+import { orderResolution } from './0030-order-resolution.ts';
 import type { Migration } from './migration.ts';
+
+/** The tables of orders: how many there are is a setting, so they come by themselves, behind the others. */
+export { payOrders } from './0031-pay-order.ts';
 
 /** In every database that a job writes. */
 const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter, sourceClock, windowDigest, fixRun];
@@ -48,6 +55,10 @@ export const migrations: Readonly<Record<'main' | 'ledger', readonly Migration[]
     billByOrder,
     difference,
     reconciliationDay,
+    orderNode,
+    orderTables,
+    noticeNonce,
+    orderResolution,
   ].sort(byName),
 };
 
