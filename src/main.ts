@@ -1,6 +1,6 @@
 /** What bin/tidemark loads: the command line over this installation's jobs and tables. */
 import { jobs } from '../jobs/index.ts';
-import { migrations } from '../migrations/index.ts';
+import { migrations, payOrders } from '../migrations/index.ts';
 import { main } from './cli/program.ts';
 
 // `tidemark list | head -1`: whoever reads has seen enough.
@@ -9,6 +9,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-main(process.argv.slice(2), { jobs, migrations }).then((code) => {
+main(process.argv.slice(2), { jobs, migrations, payOrders }).then((code) => {
   process.exitCode = code;
 });

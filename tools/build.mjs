@@ -1,7 +1,7 @@
 /**
  * Bundles src/ and jobs/ into dist/: main.cjs, in which a module runs only when a command asks for it, and main.cache,
  * the compiled form of what most runs need. Cron pays for the start-up every minute, and compiling is most of it. Beside
- * them ledger.js, what other programs import, with its types; it shares their packages.
+ * them ledger.js and payments.js, what other programs import, with their types; they share those programs' packages.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -56,7 +56,8 @@ const escaped = (text) => text.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0)
 const main = join(made, 'main.cjs');
 writeFileSync(main, readFileSync(main, 'utf8').replace(/\P{ASCII}/gu, escaped));
 await build({
-  entryPoints: { ledger: 'src/ledger/index.ts' },
+  entryPoints: { ledger: 'src/ledger/index.ts', payments: 'src/payments/index.ts' },
+  splitting: true,
   outdir: made,
   bundle: true,
   format: 'esm',

@@ -13,6 +13,8 @@ import type { Session } from '../platform/mysql.ts';
 export interface App {
   readonly jobs: readonly Job[];
   readonly migrations: Readonly<Record<Job['target'], readonly Migration[]>>;
+  /** The tables of orders in the ledger database, behind its other migrations. */
+  readonly payOrders: (tables: number) => readonly Migration[];
 }
 
 export interface Surroundings {

@@ -1,5 +1,7 @@
 /** `tidemark migrate`: the tables that tidemark owns, and the copies of source tables that are not there yet. */
-import { isTableJob, shardNames } from '../engine/job.ts';
+import type { Migration } from '../../migrations/migration.ts';
+import { isTableJob, type Job, shardNames } from '../engine/job.ts';
+import { mayMakeTables } from '../payments/order-tables.ts';
 import { databaseSettings } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { migrate } from '../platform/migrator.ts';
@@ -15,7 +17,7 @@ export async function migrateAll(app: App, options: { dryRun?: true }): Promise<
   for (const target of targetsOf(surroundings, app.jobs, false)) {
     const url = surroundings.config.need(databaseSettings[target]) as string;
     await withSession(surroundings, target, async (session) => {
-      const applied = await migrate(session, url, app.migrations[target], dryRun);
+      const applied = await migrate(session, url, await migrationsOf(app, surroundings, session, target), dryRun);
       for (const { name, sql } of applied) print(dryRun ? `${sql};\n` : `applied ${name} to ${session.database}`);
       changed += applied.length;
       if (target === 'main') changed += await createCopies(app, surroundings, session, dryRun);
@@ -23,6 +25,19 @@ export async function migrateAll(app: App, options: { dryRun?: true }): Promise<
   }
   if (changed === 0) print('nothing to do: all tables are there');
   return exitCodes.done;
+}
+
+/** @throws SetupError when the orders are spread over another number of tables than the setting says */
+async function migrationsOf(
+  app: App,
+  { config }: Surroundings,
+  session: Session,
+  target: Job['target'],
+): Promise<readonly Migration[]> {
+  if (target !== 'ledger') return app.migrations[target];
+  const tables = config.need('TIDEMARK_ORDER_TABLES');
+  await mayMakeTables(session, tables);
+  return [...app.migrations.ledger, ...app.payOrders(tables)];
 }
 
 /** A target table that is missing is made with the columns and keys of its source. */

@@ -51,8 +51,7 @@ export function hashOf(merchantId: bigint): number {
   return Number(BigInt.asUintN(64, merchantId * 0x9e3779b97f4a7c15n) >> (64n - hashBits));
 }
 
-const hashIn = (orderId: bigint): number =>
-  Number((orderId >> (nodeBits + sequenceBits)) & ((1n << hashBits) - 1n));
+const hashIn = (orderId: bigint): number => Number((orderId >> (nodeBits + sequenceBits)) & ((1n << hashBits) - 1n));
 
 export const tableOfMerchant = (merchantId: bigint, tables: number): number => hashOf(merchantId) % tables;
 

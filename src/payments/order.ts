@@ -52,12 +52,12 @@ export interface OrderDetail {
 
 export type OrderView = Order & OrderDetail;
 
-/** Whether nothing is left to do, unless the provider says something new. */
-export const isAtEnd = ({ state, isCredited, isReturned, concern }: Order): boolean =>
-  concern === null && isSettled({ state, isCredited, isReturned });
-
 /** Whether the account has what the state asks for. */
-export function isSettled({ state, isCredited, isReturned }: Pick<Order, 'state' | 'isCredited' | 'isReturned'>): boolean {
+export function isSettled({
+  state,
+  isCredited,
+  isReturned,
+}: Pick<Order, 'state' | 'isCredited' | 'isReturned'>): boolean {
   if (state === 'paid') return isCredited;
   return state === 'refunded' ? isReturned : state === 'closed';
 }

@@ -113,10 +113,9 @@ export class Orders {
       .slice(0, limit);
   }
 
-  /** Moves an order to a state, from the ones that may become it. The rest of what that asks for is due soon. */
-  async move(orderId: bigint, to: 'paid' | 'refunded' | 'closed'): Promise<void> {
-    const from = { paid: ['pending', 'closed'], refunded: ['pending', 'closed', 'paid'], closed: ['pending'] }[to];
-    await this.#write(orderId, `SET state = ?, next_at = ${soon} WHERE state IN (?) AND`, [to, from]);
+  /** Moves an order on from the state that it was seen in; the rest is due soon. @returns false when it is in another by now */
+  async move({ orderId, state }: Order, to: 'paid' | 'refunded' | 'closed'): Promise<boolean> {
+    return (await this.#write(orderId, `SET state = ?, next_at = ${soon} WHERE state = ? AND`, [to, state])) === 1;
   }
 
   async markCredited(orderId: bigint): Promise<void> {
@@ -184,7 +183,12 @@ export class Orders {
   #everywhere(queryOf: (table: number) => string, parameters: readonly (string | number)[]): Promise<Cell[][]> {
     const tables = Array.from({ length: this.#tables }, (_, table) => table);
     const sql = tables.map((table) => `(${queryOf(table)})`).join(' UNION ALL ');
-    return this.#sessions.run((session) => session.tuples(sql, tables.flatMap(() => parameters)));
+    return this.#sessions.run((session) =>
+      session.tuples(
+        sql,
+        tables.flatMap(() => parameters),
+      ),
+    );
   }
 
   /** @param change its conditions, with an AND at the end */

@@ -106,6 +106,12 @@ const definitions = {
       v.transform((text) => BigInt(text)),
     ),
   },
+  TIDEMARK_ORDER_TABLES: {
+    expects: 'a whole number from 1 to 64: over how many tables the orders are spread, fixed once they are made',
+    example: '4',
+    fallback: '4',
+    schema: v.pipe(v.string(), v.regex(/^\d{1,2}$/), v.transform(Number), v.minValue(1), v.maxValue(64)),
+  },
   TIDEMARK_STATEMENTS: {
     expects: "the folder of the counterparts' statement files",
     example: '/var/lib/tidemark/statements',

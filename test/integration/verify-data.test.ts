@@ -227,7 +227,7 @@ describe('verify --data of jobs that cannot be compared', () => {
   delete (mute as { compare?: unknown }).compare;
   const ask = (named: boolean) =>
     verifyData(
-      { jobs: [mute], migrations: { main: [], ledger: [] } },
+      { jobs: [mute], migrations: { main: [], ledger: [] }, payOrders: () => [] },
       [mute],
       named,
       { json: true },

@@ -1,0 +1,16 @@
+/** Orders as what is due to be looked at. */
+import type { Applying } from './applying.ts';
+import type { DueBook } from './due.ts';
+import type { Orders } from './orders.ts';
+
+export const orderBook = (orders: Orders, applying: Applying): DueBook => ({
+  kind: 'order',
+  due: (aheadMs, limit) => orders.due(aheadMs, limit),
+  take: async (id, leaseMs) => {
+    const isTaken = await orders.take(id, leaseMs);
+    const order = await orders.read(id);
+    if (order === null) return { nextAt: null };
+    return isTaken ? { provider: order.provider } : { nextAt: order.nextAt };
+  },
+  look: (id) => applying.look(id),
+});
