@@ -101,7 +101,8 @@ export class Orders {
 
   /** The latest orders of a state, or those that a person must look at. */
   async list(of: OrderState | 'concern', limit: number): Promise<OrderView[]> {
-    const condition = of === 'concern' ? 'o.concern IS NOT NULL' : 'o.state = ?';
+    // What is of concern is asked about, if rarely: so it is found by the index of what is due.
+    const condition = of === 'concern' ? 'o.next_at IS NOT NULL AND o.concern IS NOT NULL' : 'o.state = ?';
     const parameters = of === 'concern' ? [limit] : [of, limit];
     const rows = await this.#everywhere(
       (table) => `${viewsIn(table)} WHERE ${condition} ORDER BY o.order_id DESC LIMIT ?`,

@@ -142,7 +142,10 @@ describe('two processes and one node', () => {
   test('the second gets none while the first has it', async () => {
     await leaveOneNode(node);
     expect(nodeOf(await idsOf().next(1n))).toBe(node);
-    await expect(idsOf().next(1n)).rejects.toMatchObject({ exitCode: 69, message: expect.stringContaining('all 1024') });
+    await expect(idsOf().next(1n)).rejects.toMatchObject({
+      exitCode: 69,
+      message: expect.stringContaining('all 1024'),
+    });
   });
 
   test('the second begins behind the first, which was stopped and makes no id of what is not its own', async () => {

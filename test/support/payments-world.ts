@@ -72,7 +72,10 @@ export class PaymentsWorld {
   }
 
   /** A new order of a merchant. */
-  async order(merchantId: bigint, { amount = 1000n, provider = 'alipay' as 'alipay' | 'wechat' } = {}): Promise<bigint> {
+  async order(
+    merchantId: bigint,
+    { amount = 1000n, provider = 'alipay' as 'alipay' | 'wechat' } = {},
+  ): Promise<bigint> {
     const answer = await this.payments.createOrder({
       merchantId,
       amount,
