@@ -1,8 +1,9 @@
 /** `tidemark ledger`: accounts and bills for the person at night. What changes something asks first, and leaves a trace. */
-import { type AccountView, type Answer, type Bill, isFollowing, Ledger } from '../ledger/index.ts';
-import { exitCodes, JobError, UnavailableError, UsageError } from '../platform/errors.ts';
+import { type AccountView, type Bill, isFollowing, Ledger } from '../ledger/index.ts';
+import { exitCodes, UnavailableError, UsageError } from '../platform/errors.ts';
 import { openSurroundings, type Surroundings } from './app.ts';
 import { confirm } from './confirm.ts';
+import { answerOf, idOf } from './ledger-answers.ts';
 import { grouped, print, printJson, printMoneyJson, printTable, yuan } from './output.ts';
 import { operator, reasonOf } from './person.ts';
 
@@ -16,11 +17,13 @@ interface Options {
   readonly apply?: true;
 }
 
+const command = 'tidemark ledger';
+const oneAccount = 'tidemark ledger show <account>';
 const billsShown = 5;
 
 export async function show(account: string, options: Options): Promise<number> {
   return withLedger(async (ledger, surroundings) => {
-    const id = idOf('account', account);
+    const id = idOf('account', account, command);
     const view = await ledger.view(id);
     if (view === null) throw unknownAccount(account);
     const bills = await ledger.bills(id, { limit: billsShown });
@@ -32,8 +35,8 @@ export async function show(account: string, options: Options): Promise<number> {
 
 export async function bills(account: string, options: Options): Promise<number> {
   return withLedger(async (ledger, surroundings) => {
-    const id = idOf('account', account);
-    const before = options.before === undefined ? null : idOf('--before', options.before);
+    const id = idOf('account', account, command);
+    const before = options.before === undefined ? null : idOf('--before', options.before, command);
     const found = await ledger.bills(id, { before, limit: options.limit ?? 50 });
     if (found.length === 0 && (await ledger.view(id)) === null) throw unknownAccount(account);
     if (options.json) printMoneyJson(found);
@@ -70,12 +73,12 @@ export async function unfreeze(account: string, options: Options): Promise<numbe
 async function changeAccount(account: string, options: Options, what: 'freeze' | 'unfreeze'): Promise<number> {
   const reason = reasonOf(options, `tidemark ledger ${what} ${account}`);
   return withLedger(async (ledger, surroundings) => {
-    const id = idOf('account', account);
+    const id = idOf('account', account, command);
     const view = await ledger.view(id);
     if (view === null) throw unknownAccount(account);
     const question = `${what} account ${account}, with ${yuan(view.balance)} yuan in it (${reason})`;
     if (options.yes !== true && !(await confirm(question))) return undefined;
-    answerOf(await ledger[what](id, { reason, operator: operator('tidemark ledger') }));
+    answerOf(await ledger[what](id, { reason, operator: operator(command) }), oneAccount);
     const after = (await ledger.view(id)) as AccountView;
     if (options.json) printMoneyJson(after);
     else await tellAccount(after, [], surroundings);
@@ -86,14 +89,15 @@ async function changeAccount(account: string, options: Options, what: 'freeze' |
 export async function resolve(bill: string, options: Options): Promise<number> {
   const reason = reasonOf(options, `tidemark ledger resolve ${bill}`);
   return withLedger(async (ledger, surroundings) => {
-    const billId = idOf('bill', bill);
+    const billId = idOf('bill', bill, command);
     const open = await ledger.unprocessed({ billId });
     if (open.length === 0) throw new UsageError(`bill ${bill} is not unprocessed`, 'tidemark ledger unprocessed');
     const apply = options.apply === true;
     const question = open.map((one) => describeResolution(one, apply)).join('\n');
     if (options.yes !== true && !(await confirm(question))) return undefined;
     const { bills: ended } = answerOf(
-      await ledger.resolve({ billId, apply, reason, operator: operator('tidemark ledger') }),
+      await ledger.resolve({ billId, apply, reason, operator: operator(command) }),
+      oneAccount,
     );
     if (options.json) printMoneyJson(ended);
     else await tellBills(ended, surroundings);
@@ -130,19 +134,7 @@ async function withLedger(
   }
 }
 
-function idOf(what: string, text: string): bigint {
-  if (/^[1-9]\d{0,19}$/.test(text)) return BigInt(text);
-  throw new UsageError(`${what} "${text}" is no id: expected a whole number of 1 or more`, 'tidemark ledger --help');
-}
-
-const unknownAccount = (account: string): UsageError =>
-  new UsageError(`there is no account ${account}`, 'tidemark ledger show <account>');
-
-function answerOf<Success extends object>(answer: Answer<Success>): Success {
-  if (answer.code === 0) return answer;
-  if (answer.code === -1) throw new UnavailableError(answer.reason, 'the same command again');
-  throw new JobError(answer.reason, 'tidemark ledger show <account>');
-}
+const unknownAccount = (account: string): UsageError => new UsageError(`there is no account ${account}`, oneAccount);
 
 function describeResolution(bill: Bill, apply: boolean): string {
   const { billId, channel, amount, heldChange, accountId, createdAt } = bill;

@@ -9,6 +9,7 @@ import type { App } from './app.ts';
 import { type Done, duration, examples, positive } from './options.ts';
 import { complain, exitCodeOf } from './output.ts';
 import { addDifferences, addLedger } from './program-ledger.ts';
+import { addPayments } from './program-payments.ts';
 
 /** @returns the exit code */
 export async function main(argv: readonly string[], app: App): Promise<number> {
@@ -40,6 +41,7 @@ function createProgram(app: App, done: (code: number) => void): Command {
   addMending(program, app, done);
   addLedger(program, done);
   addDifferences(program, done);
+  addPayments(program, done);
   addSetup(program, app, done);
   return program;
 }

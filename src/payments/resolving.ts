@@ -31,6 +31,7 @@ async function decide(session: Session, orders: Orders, resolution: OrderResolut
   if (order === null) return noOrder(orderId);
   const refusal = refusalOf(order, as);
   if (refusal !== null) return refusal;
+  if (order.state === as && order.concern === null) return null; // decided already
   await session.write(
     'INSERT INTO order_resolution (order_id, state_before, resolved_as, concern, operator, reason) VALUES (?, ?, ?, ?, ?, ?)',
     [String(orderId), order.state, as, order.concern, operator, reason],

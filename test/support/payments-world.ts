@@ -21,7 +21,7 @@ const flaws: Readonly<Record<string, (table: number) => string>> = {
     SELECT o.order_id FROM pay_order_${table} o LEFT JOIN pay_order_detail_${table} d USING (order_id) WHERE d.order_id IS NULL`,
 };
 
-export const tables = 4;
+const tables = 4;
 
 export class PaymentsWorld {
   readonly world: LedgerWorld;
