@@ -9,11 +9,18 @@ import type { Sessions } from '../ledger/sessions.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import type { Applying } from './applying.ts';
 import type { Orders } from './orders.ts';
-import { type Notice, NoticeError, type NoticeRequest, type Provider, type Reply } from './provider.ts';
+import type { Notice, NoticeRequest, Provider, Reply } from './provider.ts';
 
 /** Who wants to know of notices about payouts. */
 export interface PayoutNotices {
   noticed(payoutId: bigint): Promise<unknown>;
+}
+
+export interface NoticeOptions {
+  /** Who is told of notices about payouts. Without them, those are to be sent again. */
+  readonly payouts?: PayoutNotices;
+  /** Called with why a notice was not taken: forged, too old, or the database is away. */
+  readonly noticeFailed?: (error: unknown) => void;
 }
 
 /** The age up to which providers' notices are accepted (5 minutes), and 15 minutes more. */
@@ -24,31 +31,34 @@ export class Notices {
   readonly #sessions: Sessions;
   readonly #applying: Applying;
   readonly #payouts: PayoutNotices | null;
+  readonly #failed: (error: unknown) => void;
 
-  constructor(orders: Orders, sessions: Sessions, applying: Applying, payouts: PayoutNotices | null) {
+  constructor(orders: Orders, sessions: Sessions, applying: Applying, { payouts, noticeFailed }: NoticeOptions) {
     this.#orders = orders;
     this.#sessions = sessions;
     this.#applying = applying;
-    this.#payouts = payouts;
+    this.#payouts = payouts ?? null;
+    this.#failed = noticeFailed ?? (() => undefined);
   }
 
   async take(provider: Provider, request: NoticeRequest): Promise<Reply> {
     try {
-      const notice = await provider.readNotice(request);
-      if (!(await this.#keepNonce(provider, notice))) return provider.reply(false);
-      return provider.reply(await this.#act(provider, notice));
+      return provider.reply(await this.#takeOnce(provider, await provider.readNotice(request)));
     } catch (error) {
-      if (error instanceof NoticeError) return provider.reply(false);
-      throw error;
+      this.#failed(error);
+      return provider.reply(false);
     }
   }
 
-  /** @returns false to have it sent again */
-  async #act(provider: Provider, notice: Notice): Promise<boolean> {
-    const isDone = await this.#apply(provider, notice).catch(() => false);
-    // The very same message may come again: it has changed nothing, or only what a repetition leaves as it is.
-    if (!isDone) await this.#forgetNonce(provider, notice).catch(() => undefined);
-    return isDone;
+  /**
+   * The nonce is kept behind what it was acted on: killed between, the same message changes nothing when it comes again.
+   * Kept before, the message could be lost.
+   *
+   * @returns false to have it sent again
+   */
+  async #takeOnce(provider: Provider, notice: Notice): Promise<boolean> {
+    if (await this.#isKnown(provider, notice)) return false;
+    return (await this.#apply(provider, notice)) && (await this.#keepNonce(provider, notice));
   }
 
   async #apply(provider: Provider, notice: Notice): Promise<boolean> {
@@ -63,7 +73,15 @@ export class Notices {
     return obstacle?.outcome !== 'waiting';
   }
 
-  /** @returns false when the message was taken before */
+  async #isKnown({ name }: Provider, { nonce }: Notice): Promise<boolean> {
+    if (nonce === null) return false;
+    const rows = await this.#sessions.run((session) =>
+      session.tuples('SELECT 1 FROM notice_nonce WHERE provider = ? AND nonce = ?', [name, nonce]),
+    );
+    return rows.length > 0;
+  }
+
+  /** @returns false when the same message was taken in the meantime */
   async #keepNonce({ name }: Provider, { nonce }: Notice): Promise<boolean> {
     if (nonce === null) return true;
     try {
@@ -78,12 +96,5 @@ export class Notices {
       if (errorNumber(error) === 1062) return false;
       throw error;
     }
-  }
-
-  async #forgetNonce({ name }: Provider, { nonce }: Notice): Promise<void> {
-    if (nonce === null) return;
-    await this.#sessions.run((session) =>
-      session.write('DELETE FROM notice_nonce WHERE provider = ? AND nonce = ?', [name, nonce]),
-    );
   }
 }

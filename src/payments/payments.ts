@@ -19,7 +19,7 @@ import { SetupError } from '../platform/errors.ts';
 import { Applying } from './applying.ts';
 import { Creating, type Creation, noOrder, type OrderRequest } from './creating.ts';
 import type { DueBook } from './due.ts';
-import { Notices, type PayoutNotices } from './notices.ts';
+import { type NoticeOptions, Notices } from './notices.ts';
 import { isSettled, type OrderState, type OrderView } from './order.ts';
 import { orderBook } from './order-book.ts';
 import { tablesMax } from './order-ids.ts';
@@ -29,13 +29,11 @@ import { Orders } from './orders.ts';
 import type { NoticeRequest, Provider, ProviderName, Reply } from './provider.ts';
 import { type OrderResolution, resolveOrder } from './resolving.ts';
 
-export interface PaymentsOptions extends Omit<LedgerOptions, 'caller'> {
+export interface PaymentsOptions extends Omit<LedgerOptions, 'caller'>, NoticeOptions {
   /** Those that are set up. */
   readonly providers: readonly Provider[];
   /** Over how many tables the orders are spread, as TIDEMARK_ORDER_TABLES says: fixed once they are made. Default 4. */
   readonly tables?: number;
-  /** Who is told of notices about payouts. */
-  readonly payouts?: PayoutNotices;
 }
 
 export class Payments {
@@ -48,11 +46,8 @@ export class Payments {
   readonly #creating: Creating;
   readonly #notices: Notices;
 
-  private constructor(
-    sessions: Sessions,
-    ledger: Ledger,
-    { providers, tables = 4, payouts }: Pick<PaymentsOptions, 'providers' | 'tables' | 'payouts'>,
-  ) {
+  private constructor(sessions: Sessions, ledger: Ledger, options: PaymentsOptions) {
+    const { providers, tables = 4 } = options;
     this.#sessions = sessions;
     this.#ledger = ledger;
     this.#providers = new Map(providers.map((provider) => [provider.name, provider]));
@@ -60,7 +55,7 @@ export class Payments {
     this.#ids = new OrderIds(sessions);
     this.#applying = new Applying(this.#orders, sessions, ledger, this.#providers);
     this.#creating = new Creating({ orders: this.#orders, ids: this.#ids, sessions, ledger }, this.#providers);
-    this.#notices = new Notices(this.#orders, sessions, this.#applying, payouts ?? null);
+    this.#notices = new Notices(this.#orders, sessions, this.#applying, options);
   }
 
   /**
@@ -70,7 +65,7 @@ export class Payments {
    *   another number of them, or an option is wrong
    */
   static async connect(options: PaymentsOptions): Promise<Payments> {
-    const { providers, tables = 4, payouts: _, ...ledgerOptions } = options;
+    const { providers, tables = 4, payouts: _, noticeFailed: __, ...ledgerOptions } = options;
     if (!Number.isInteger(tables) || tables < 1 || tables > tablesMax)
       throw new SetupError(`tables is ${tables}: expected a whole number from 1 to ${tablesMax}`);
     if (new Set(providers.map(({ name }) => name)).size < providers.length)
@@ -120,8 +115,7 @@ export class Payments {
   /**
    * Takes what a provider has posted to us, and says what to answer.
    *
-   * @throws SetupError when the provider is not set up; when the database cannot be reached: answer as for any failure of
-   *   one's own (500), and the provider sends it again
+   * @throws SetupError when the provider is not set up
    */
   async notice(provider: ProviderName, request: NoticeRequest): Promise<Reply> {
     const known = this.#providers.get(provider);

@@ -4,8 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { Ledger } from '../../src/ledger/index.ts';
-import { Session } from '../../src/platform/mysql.ts';
-import { answered } from '../support/intercept.ts';
+import { breaking, type Fault, faults } from '../support/broken-statements.ts';
 import { LedgerWorld } from '../support/ledger-world.ts';
 
 let world: LedgerWorld;
@@ -83,36 +82,6 @@ const scenes: Readonly<Record<string, { before?: Call[]; call: Call }>> = {
     },
   },
 };
-
-const faults = ['killed before', 'killed after', 'lost before', 'lost after', 'deadlock', 'lock wait'] as const;
-type Fault = (typeof faults)[number];
-
-const driverError = (more: object) => Object.assign(new Error('made by the test'), more);
-const lost = () => driverError({ code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
-
-/** Breaks the nth statement that is sent from now on. @returns how many were sent so far */
-function breaking(nth: number, fault: Fault | null): () => number {
-  let sent = 0;
-  let isDead = false;
-  const open = Session.open.bind(Session);
-  vi.spyOn(Session, 'open').mockImplementation(async (options) => {
-    const session = await open(options);
-    return answered(session, async (sql, parameters, send) => {
-      if (isDead) throw driverError({});
-      sent += 1;
-      if (sent !== nth || fault === null) return send(sql, parameters);
-      if (fault.endsWith('after')) await send(sql, parameters);
-      if (fault === 'deadlock' || fault === 'lock wait') {
-        if (fault === 'deadlock') await send('ROLLBACK');
-        throw driverError({ errno: fault === 'deadlock' ? 1213 : 1205 });
-      }
-      session.destroy();
-      isDead = fault.startsWith('killed');
-      throw isDead ? driverError({}) : lost();
-    });
-  });
-  return () => sent;
-}
 
 /** The scene on an account of its own, the call under a fault, and the call again by another process; what stands then. */
 async function play({ before = [], call }: { before?: Call[]; call: Call }, nth: number, fault: Fault | null) {

@@ -1,7 +1,7 @@
 /** Notices of providers: verified, taken once, acted on, and answered so that the provider knows what to do. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { Ledger } from '../../src/ledger/index.ts';
-import type { Notice } from '../../src/payments/index.ts';
+import { type Notice, NoticeError } from '../../src/payments/index.ts';
 import { PaymentsWorld } from '../support/payments-world.ts';
 import { noticeOf, says } from '../support/scripted-provider.ts';
 
@@ -91,6 +91,13 @@ describe('a notice that an order is paid', () => {
     world.alipay.script = () => says('unknown');
     expect(await world.look(orderId)).toMatchObject({ outcome: 'stuck', detail: expect.stringContaining('1 fen') });
   });
+});
+
+test('why a notice is not taken is told to the program', async () => {
+  const failures: unknown[] = [];
+  const payments = await world.connect({ noticeFailed: (error) => failures.push(error) });
+  await payments.notice('alipay', noticeOf(about(), 'forged'));
+  expect(failures).toEqual([new NoticeError('not signed')]);
 });
 
 describe('the very same message', () => {
