@@ -29,7 +29,7 @@ const payOrder = (table: number): Migration => ({
     attempts INT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'how often it was taken to be asked about',
     PRIMARY KEY (order_id),
     UNIQUE KEY one_bill (bill_id),
-    KEY due (next_at),
+    KEY due (provider, next_at),
     KEY by_state (state),
     CONSTRAINT pay_order_${table}_is_of_money CHECK (amount > 0),
     CONSTRAINT pay_order_${table}_credited_when_paid CHECK (credited = 0 OR (credited = 1 AND state IN ('paid', 'refunded'))),

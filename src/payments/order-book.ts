@@ -5,7 +5,7 @@ import type { Orders } from './orders.ts';
 
 export const orderBook = (orders: Orders, applying: Applying): DueBook => ({
   kind: 'order',
-  due: (aheadMs, limit) => orders.due(aheadMs, limit),
+  due: (provider, aheadMs, limit) => orders.due(provider, aheadMs, limit),
   take: async (id, leaseMs) => {
     const isTaken = await orders.take(id, leaseMs);
     const order = await orders.read(id);

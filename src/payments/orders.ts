@@ -102,7 +102,10 @@ export class Orders {
   /** The latest orders of a state, or those that a person must look at. */
   async list(of: OrderState | 'concern', limit: number): Promise<OrderView[]> {
     // What is of concern is asked about, if rarely: so it is found by the index of what is due.
-    const condition = of === 'concern' ? 'o.next_at IS NOT NULL AND o.concern IS NOT NULL' : 'o.state = ?';
+    const condition =
+      of === 'concern'
+        ? "o.provider IN ('alipay', 'wechat') AND o.next_at IS NOT NULL AND o.concern IS NOT NULL"
+        : 'o.state = ?';
     const parameters = of === 'concern' ? [limit] : [of, limit];
     const rows = await this.#everywhere(
       (table) => `${viewsIn(table)} WHERE ${condition} ORDER BY o.order_id DESC LIMIT ?`,
@@ -168,11 +171,11 @@ export class Orders {
     return (await this.#write(orderId, change, [Math.round(leaseMs * 1000)])) === 1;
   }
 
-  async due(aheadMs: number, limit: number): Promise<Due[]> {
+  async due(provider: ProviderName, aheadMs: number, limit: number): Promise<Due[]> {
     const rows = await this.#everywhere(
       (table) => `SELECT order_id, ${ms('next_at')} FROM pay_order_${table}
-        WHERE next_at <= NOW(3) + INTERVAL ? MICROSECOND ORDER BY next_at LIMIT ?`,
-      [Math.round(aheadMs * 1000), limit],
+        WHERE provider = ? AND next_at <= NOW(3) + INTERVAL ? MICROSECOND ORDER BY next_at LIMIT ?`,
+      [provider, Math.round(aheadMs * 1000), limit],
     );
     return rows
       .map(([id, at]) => ({ id: BigInt(String(id)), at: Number(at) }))

@@ -25,21 +25,22 @@ describe('due', () => {
     const [late, first, last] = [await dueIn(5), await dueIn(-30), await dueIn(-10)];
     const middle = await dueIn(-20);
     const book = world.payments.book();
-    const found = await book.due(0, 100);
+    const found = await book.due('alipay', 0, 100);
     expect(found.map(({ id }) => id)).toEqual([first, middle, last]);
     expect(Math.abs((found[0]?.at ?? 0) + 30_000 - Date.now())).toBeLessThan(2000);
-    expect((await book.due(10_000, 100)).map(({ id }) => id)).toEqual([first, middle, last, late]);
-    expect((await book.due(10_000, 2)).map(({ id }) => id)).toEqual([first, middle]);
+    expect((await book.due('alipay', 10_000, 100)).map(({ id }) => id)).toEqual([first, middle, last, late]);
+    expect((await book.due('alipay', 10_000, 2)).map(({ id }) => id)).toEqual([first, middle]);
+    expect(await book.due('wechat', 10_000, 100)).toEqual([]);
     expect(book.kind).toBe('order');
   });
 
   test('tells a new order within its first 10 s, and no order that is at its end', async () => {
     const orderId = await world.order(await world.merchant());
-    expect(await world.payments.book().due(0, 10)).toEqual([]);
-    expect(await world.payments.book().due(10_000, 10)).toMatchObject([{ id: orderId }]);
+    expect(await world.payments.book().due('alipay', 0, 10)).toEqual([]);
+    expect(await world.payments.book().due('alipay', 10_000, 10)).toMatchObject([{ id: orderId }]);
     world.alipay.script = () => says('paid', { amount: 1000n });
     await world.look(orderId);
-    expect(await world.payments.book().due(86_400_000, 10)).toEqual([]);
+    expect(await world.payments.book().due('alipay', 86_400_000, 10)).toEqual([]);
   });
 });
 
