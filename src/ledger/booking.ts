@@ -143,7 +143,7 @@ export class Booking {
 export const noAccount = (accountId: bigint): Refusal => refuse(codes.noData, `there is no account ${accountId}`);
 
 /** @returns why the id cannot be used so; null when the bill is there, now or from before */
-async function writeBill(session: Session, bill: BillContent, notes: BillNotes): Promise<Refusal | null> {
+export async function writeBill(session: Session, bill: BillContent, notes: BillNotes): Promise<Refusal | null> {
   if (await insertBill(session, bill, notes)) return null;
   const known = await readBill(session, bill);
   if (known === null) return refuse(codes.badArgument, `bill id ${bill.billId} was used for something else`);

@@ -12,13 +12,13 @@
  */
 import { SetupError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
-import { failureOf } from '../platform/mysql-errors.ts';
 import type { AccountKind, Who } from './account.ts';
 import { Accounts, type Balance, checkWho, type Expiry, noReason, type WhoAndWhy } from './accounts.ts';
 import { type Answer, codes, type Refusal, refuse, refusedAs } from './answer.ts';
 import { checkAmount, checkFen, checkId, checkSeconds, checkSigned, checkText, firstOf } from './arguments.ts';
 import { type Bill, findBills, type PricedItem, readBill } from './bill.ts';
 import { answered, type Booked, Booking, called } from './booking.ts';
+import { connectSessions, withDefaults } from './connecting.ts';
 import { BillNumbers } from './numbers.ts';
 import { isSameItems, listPrices, type Price, priceItems, sumOf, writePrice } from './prices.ts';
 import {
@@ -34,7 +34,7 @@ import {
   type Recharge,
 } from './request.ts';
 import { findUnprocessed, type Resolution, resolveBill } from './resolving.ts';
-import { Sessions } from './sessions.ts';
+import type { Sessions } from './sessions.ts';
 import { Turns } from './turns.ts';
 import { type AccountView, viewAccount } from './view.ts';
 
@@ -71,21 +71,12 @@ export class Ledger {
    *   option is wrong
    */
   static async connect(options: LedgerOptions): Promise<Ledger> {
-    const { url, caller = '', connections = 8, patienceMs = 10_000, stallTimeoutMs = 60_000 } = options;
-    checkOptions({ url, caller, connections, patienceMs, stallTimeoutMs });
-    const sessions = new Sessions({ url, connections, patienceMs, stallTimeoutMs });
-    try {
-      await sessions.run((session) => session.tuples('SELECT 1 FROM bill JOIN open_hold USING (bill_id) LIMIT 1'));
-    } catch (error) {
-      await sessions.close();
-      if (failureOf(error) !== 'setup') throw error;
-      throw new SetupError(
-        `the ledger database lacks its tables, or its account may not read them: ${(error as Error).message}`,
-        'tidemark migrate',
-        error,
-      );
-    }
-    return new Ledger(sessions, patienceMs, caller);
+    const { caller = '' } = options;
+    const mistake = checkText('caller', caller, 64);
+    if (mistake !== null) throw new SetupError(mistake.reason);
+    const settings = withDefaults(options);
+    const sessions = await connectSessions(settings, 'SELECT 1 FROM bill JOIN open_hold USING (bill_id) LIMIT 1');
+    return new Ledger(sessions, settings.patienceMs, caller);
   }
 
   /** Waits for calls under way; later ones are answered -1. */
@@ -301,21 +292,6 @@ const given = <Request extends object>(request: Request): Request => request ?? 
 function countOf(value: number): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw new RangeError(`${value} is no whole number of 0 or more`);
-}
-
-function checkOptions({ url, caller, connections, patienceMs, stallTimeoutMs }: Required<LedgerOptions>): void {
-  const limits = {
-    connections: [connections, 1000],
-    patienceMs: [patienceMs, 3_600_000],
-    stallTimeoutMs: [stallTimeoutMs, 3_600_000],
-  };
-  for (const [name, [value, most]] of Object.entries(limits) as [string, [number, number]][])
-    if (!Number.isInteger(value) || value < 1 || value > most)
-      throw new SetupError(`${name} is ${value}: expected a whole number from 1 to ${most}`);
-  const mistake = checkText('caller', caller, 64);
-  if (mistake !== null) throw new SetupError(mistake.reason);
-  if (!/^(mysql|mariadb):\/\/[^/]+\/[^/?]+/.test(String(url)) || !URL.canParse(url))
-    throw new SetupError('url is no mysql://user:password@host:port/database', 'set LEDGER_DATABASE_URL');
 }
 
 const noHold = ({ billId, channel }: Bill): Refusal =>
