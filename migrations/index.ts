@@ -34,6 +34,10 @@ import { orderNode } from './0027-order-node.ts';
 import { orderTables } from './0028-order-tables.ts';
 import { noticeNonce } from './0029-notice-nonce.ts';
 import { orderResolution } from './0030-order-resolution.ts';
+import { payoutClaim } from './0032-payout-claim.ts';
+import { payout } from './0033-payout.ts';
+import { businessSwitch } from './0034-business-switch.ts';
+import { businessSwitches } from './0035-business-switches.ts';
 import type { Migration } from './migration.ts';
 
 /** The tables of orders: how many there are is a setting, so they come by themselves, behind the others. */
@@ -41,6 +45,8 @@ export { payOrders } from './0031-pay-order.ts';
 
 /** In every database that a job writes. */
 const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter, sourceClock, windowDigest, fixRun];
+
+const payouts = [payoutClaim, payout, businessSwitch, businessSwitches];
 
 const ledger = [account, bill, accountState, openHold, billNumber, price, accountEvent, statementEntry];
 
@@ -59,6 +65,7 @@ export const migrations: Readonly<Record<'main' | 'ledger', readonly Migration[]
     orderTables,
     noticeNonce,
     orderResolution,
+    ...payouts,
   ].sort(byName),
 };
 
