@@ -1,25 +1,32 @@
 /**
  * Every statement and every call of a provider, from the request of a payout to its end, broken: the process killed
- * before or after it, its answer lost, the connection lost, a deadlock, a lock wait. Then another process, which asks once
- * more and looks: wallet, rows and the bank's book are as if nothing had happened.
+ * before or after it, its answer lost, the connection lost, a deadlock, a lock wait, or the process stopped for as long as
+ * it likes. Another process asks meanwhile, once more, and looks: wallet, rows and the bank's book are in the end as if
+ * nothing had happened.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import type { PayoutRequest } from '../../src/payments/payout-request.ts';
-import type { Payouts } from '../../src/payments/payouts.ts';
 import { Session } from '../../src/platform/mysql.ts';
 import { answered } from '../support/intercept.ts';
 import { Bank, type Call, type Place, type Plan } from '../support/payout-bank.ts';
-import { disagreements, PayoutWorld } from '../support/payout-world.ts';
+import { PayoutWorld } from '../support/payout-world.ts';
 
 let world: PayoutWorld;
-let calm: Payouts;
 beforeAll(async () => {
   world = await PayoutWorld.create(inject('servers'));
 });
-afterAll(() => world.destroy());
+afterAll(async () => {
+  expect(await world.ledgers.flaws()).toEqual({});
+  await world.destroy();
+});
 afterEach(() => vi.restoreAllMocks());
 
-const scenes: Readonly<Record<string, { plan: Partial<Plan>; more?: Partial<PayoutRequest> }>> = {
+interface Scene {
+  readonly plan: Partial<Plan>;
+  readonly more?: Partial<PayoutRequest>;
+}
+
+const scenes: Readonly<Record<string, Scene>> = {
   'paid, with tax': { plan: {}, more: { taxRule: 'labour-cn', amount: 500_000n } },
   failed: { plan: { fate: 'failed', told: 'success' } },
   'paid, sent twice, the first one lost': { plan: { lost: 1, told: 'failure' } },
@@ -28,115 +35,148 @@ const scenes: Readonly<Record<string, { plan: Partial<Plan>; more?: Partial<Payo
 };
 
 const faults = ['killed before', 'killed after', 'lost before', 'lost after', 'deadlock', 'lock wait'] as const;
-type Fault = (typeof faults)[number];
+type Fault = (typeof faults)[number] | 'stopped';
+
+/** Where a process is broken: at a statement by its number, or at a call of the provider by its name. */
+interface Break {
+  readonly at: number | string;
+  readonly fault: Fault;
+}
 
 const driverError = (more: object) => Object.assign(new Error('made by the test'), more);
 
-/** A process that breaks at one place, and what it has done so far. */
 class Breaking {
-  sent = 0;
-  calls: string[] = [];
+  statements = 0;
+  readonly calls: string[] = [];
+  readonly struck: Promise<void>;
+  readonly #break: Break | null;
+  readonly #counts = { transfer: 0, query: 0 };
   #isDead = false;
-  readonly #statement: { nth: number; fault: Fault } | null;
-  readonly #call: string | null;
+  #strike: () => void = () => undefined;
+  #goOn: () => void = () => undefined;
+  readonly #goingOn: Promise<void>;
 
-  constructor(statement: { nth: number; fault: Fault } | null, call: string | null = null) {
-    this.#statement = statement;
-    this.#call = call;
+  constructor(at: Break | null) {
+    this.#break = at;
+    this.struck = new Promise((resolve) => {
+      this.#strike = resolve;
+    });
+    this.#goingOn = new Promise((resolve) => {
+      this.#goOn = resolve;
+    });
     const open = Session.open.bind(Session);
     vi.spyOn(Session, 'open').mockImplementation(async (options) => this.#watched(await open(options)));
+  }
+
+  goOn(): void {
+    this.#goOn();
   }
 
   #watched(session: Session): Session {
     return answered(session, async (sql, parameters, send) => {
       if (this.#isDead) throw driverError({});
-      this.sent += 1;
-      if (this.sent !== this.#statement?.nth) return send(sql, parameters);
-      const { fault } = this.#statement;
-      if (fault.endsWith('after')) await send(sql, parameters);
-      if (fault === 'deadlock' || fault === 'lock wait') {
-        if (fault === 'deadlock') await send('ROLLBACK');
-        throw driverError({ errno: fault === 'deadlock' ? 1213 : 1205 });
+      this.statements += 1;
+      if (this.statements !== this.#break?.at) return send(sql, parameters);
+      const { fault } = this.#break;
+      if (fault === 'stopped') {
+        await this.#stop();
+        return send(sql, parameters);
       }
+      if (fault.endsWith('after')) await send(sql, parameters);
+      if (fault === 'deadlock') await send('ROLLBACK');
+      if (fault === 'deadlock' || fault === 'lock wait')
+        throw driverError({ errno: fault === 'deadlock' ? 1213 : 1205 });
       session.destroy();
       this.#isDead = fault.startsWith('killed');
       throw this.#isDead ? driverError({}) : driverError({ code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
     });
   }
 
+  #stop(): Promise<void> {
+    this.#strike();
+    return this.#goingOn;
+  }
+
   /** What the bank's calls meet. */
-  onCall = (call: Call, place: Place): void => {
+  onCall = async (call: Call, place: Place): Promise<void> => {
     if (this.#isDead) throw driverError({});
-    const name = `${call} ${this.calls.filter((one) => one.startsWith(`${call} `)).length / 3 + 1}, ${place}`;
-    const numbered = name.replace(/ [\d.]+,/, (number) => ` ${Math.floor(Number(number.slice(1, -1)))},`);
-    this.calls.push(numbered);
-    if (numbered !== this.#call) return;
+    if (place === 'before') this.#counts[call] += 1;
+    const name = `${call} ${this.#counts[call]}, ${place}`;
+    this.calls.push(name);
+    if (name !== this.#break?.at) return;
+    if (this.#break.fault === 'stopped') return this.#stop();
     this.#isDead = true;
     throw driverError({});
   };
 }
 
-async function play(scene: (typeof scenes)[string], breaking: () => Breaking) {
+/** The whole way of a payout in a process that is broken, and in another one that goes on; what stands then. */
+async function play({ plan, more }: Scene, at: Break | null) {
   world.bank = new Bank();
-  world.bank.plan(scene.plan);
-  const request = world.requestOf(await world.account(), scene.more);
-  calm = await world.payouts(); // opened now, so that nothing of it is broken
-  const calmRequest = () => calm.request(request);
-  const point = breaking();
-  world.bank.onCall = point.onCall;
-  const broken = await world.payouts(world.bank, { connections: 1, patienceMs: 2000 }).catch(() => null);
-  if (broken !== null) {
+  world.bank.plan(plan);
+  const request = world.requestOf(await world.account(), more);
+  const calm = await world.payouts(); // connected ahead, so that nothing of it is broken
+  const breaking = new Breaking(at);
+  world.bank.onCall = breaking.onCall;
+  const options = { connections: 1, patienceMs: 2000, stallTimeoutMs: 1000 };
+  const work = world.payouts(world.bank, options).then(async (broken) => {
     await broken.request(request);
-    await world.untilPeace(broken).catch(() => undefined); // the dead say nothing
-  }
+    await world.untilPeace(broken).finally(() => broken.close());
+  });
+  const over = work.catch(() => undefined); // the dead say nothing
+  await Promise.race([over, breaking.struck]);
   vi.restoreAllMocks();
   world.bank.onCall = () => undefined;
-  const answer = await calmRequest();
+  const { code } = await calm.request(request);
   await world.untilPeace(calm);
-  const after = await calmRequest();
-  const of = `account_id = ${request.accountId}`;
-  const [ids] = await world.ledgers.rows(`SELECT payout_id FROM payout_claim WHERE ${of}`);
-  const state = {
-    code: answer.code,
-    after: { code: after.code, state: after.code === 0 ? after.state : null },
-    payout: await world.ledgers.rows(
+  breaking.goOn();
+  await over;
+  await world.untilPeace(calm);
+  await calm.close();
+  return { breaking, state: { code, ...(await stateOf(request.accountId)) } };
+}
+
+async function stateOf(accountId: bigint) {
+  const of = `account_id = ${accountId}`;
+  const rows = (sql: string) => world.ledgers.rows(sql);
+  const claims = await rows(`SELECT payout_id FROM payout_claim WHERE ${of}`);
+  return {
+    claims: claims.length,
+    payouts: await rows(
       `SELECT state, refusal, gross, tax, net, attempts > 0, taken_at > 0, released_at > 0, given_back_at > 0 FROM payout WHERE ${of}`,
     ),
-    bills: await world.ledgers.rows(
-      `SELECT channel, amount, held_change, result, code, sequence, balance_after, held_after, provider, order_id <=> '${ids?.[0]}' FROM bill WHERE ${of} ORDER BY bill_id, id`,
+    bills: await rows(
+      `SELECT channel, amount, held_change, result, code, sequence, balance_after, held_after, provider, order_id <=> '${claims[0]}' FROM bill WHERE ${of} ORDER BY bill_id, id`,
     ),
-    account: await world.ledgers.rows(`SELECT balance, held, sequence FROM account WHERE ${of}`),
-    bank: [...world.bank.book.values()].map(({ state: fate, transfer }) => [fate, transfer.amount, transfer.payee]),
+    account: await rows(`SELECT balance, held, sequence FROM account WHERE ${of}`),
+    bank: [...world.bank.book.values()].map(({ state, transfer }) => [state, transfer.amount, transfer.payee]),
     complaints: world.bank.complaints,
   };
-  await broken?.close();
-  await calm.close();
-  return { point, state };
 }
 
 describe.each(Object.entries(scenes))('%s', (_, scene) => {
   test('comes out the same at whatever statement it is broken', async () => {
-    const { point, state } = await play(scene, () => new Breaking(null));
-    expect(await disagreementsOfTheLast()).toEqual([]);
-    expect(point.sent).toBeGreaterThan(10);
-    for (let nth = 1; nth <= point.sent; nth++)
-      for (const fault of faults) {
-        const broken = await play(scene, () => new Breaking({ nth, fault }));
-        expect(broken.state, `${fault} statement ${nth}`).toEqual(state);
-      }
+    const { breaking, state } = await play(scene, null);
+    expect(breaking.statements).toBeGreaterThan(10);
+    for (let at = 1; at <= breaking.statements; at++)
+      for (const fault of faults)
+        expect((await play(scene, { at, fault })).state, `${fault} statement ${at}`).toEqual(state);
   }, 240_000);
 
-  test('comes out the same at whatever call of the provider it is killed', async () => {
-    const { point, state } = await play(scene, () => new Breaking(null));
-    for (const call of point.calls) {
-      const broken = await play(scene, () => new Breaking(null, call));
-      expect(broken.state, call).toEqual(state);
-    }
+  test('comes out the same at whatever call of the provider it is killed, or stopped until all is over', async () => {
+    const { breaking, state } = await play(scene, null);
+    for (const at of breaking.calls)
+      for (const fault of ['killed before', 'stopped'] as const)
+        expect((await play(scene, { at, fault })).state, `${fault}: ${at}`).toEqual(state);
   }, 60_000);
 });
 
-/** The bank of the last play knows its own payouts only. */
-async function disagreementsOfTheLast(): Promise<string[]> {
-  const own = new Set([...world.bank.book.keys()].map(String));
-  return (await disagreements(world, world.bank)).filter((line) => [...own].some((id) => line.includes(id)));
-}
+describe('returned before anybody asked', () => {
+  // Where it holds a lock, the others have to wait until the server drops it.
+  test('comes out the same at whatever statement it is stopped until all is over', async () => {
+    const scene = scenes['returned before anybody asked'] as Scene;
+    const { breaking, state } = await play(scene, null);
+    for (let at = 1; at <= breaking.statements; at++)
+      expect((await play(scene, { at, fault: 'stopped' })).state, `stopped at statement ${at}`).toEqual(state);
+  }, 240_000);
+});
