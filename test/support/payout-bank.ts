@@ -115,6 +115,20 @@ export class Bank implements Provider {
   reply = () => ({ status: 200, headers: {}, body: '' });
 }
 
+/** The bank as it is heard by who hears some of it otherwise. */
+export const heardAs = (bank: Bank, otherwise: Partial<Provider>): Provider => ({
+  name: bank.name,
+  transfer: (transfer) => bank.transfer(transfer),
+  queryTransfer: (payoutId) => bank.queryTransfer(payoutId),
+  request: bank.request,
+  query: bank.query,
+  close: bank.close,
+  readNotice: bank.readNotice,
+  statement: bank.statement,
+  reply: bank.reply,
+  ...otherwise,
+});
+
 export const answer = (state: TransferState, amount: bigint | null, word: string = state): TransferAnswer => ({
   state,
   amount,
