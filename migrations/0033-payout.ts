@@ -41,7 +41,7 @@ export const payout: Migration = {
     PRIMARY KEY (payout_id),
     UNIQUE KEY one_bill (bill_id),
     UNIQUE KEY one_tax_bill (tax_bill_id),
-    KEY due (next_at, payout_id),
+    KEY due (provider, next_at, payout_id),
     KEY by_account (account_id, requested_at),
     CONSTRAINT payout_claimed FOREIGN KEY (payout_id) REFERENCES payout_claim (payout_id),
     CONSTRAINT payout_hold FOREIGN KEY (bill_id) REFERENCES bill (origin),

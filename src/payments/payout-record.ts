@@ -8,7 +8,7 @@ import type { TaxRule } from '../settlement/tax.ts';
 import type { Due } from './due.ts';
 import type { ProviderName, TransferAnswer } from './provider.ts';
 
-export type PayoutState = 'held' | 'sending' | 'paid' | 'failed' | 'returned' | 'refused';
+type PayoutState = 'held' | 'sending' | 'paid' | 'failed' | 'returned' | 'refused';
 /** What a provider's answer decides. */
 export type Decision = 'paid' | 'failed' | 'returned';
 
@@ -229,12 +229,12 @@ export async function lay(
   return (await readPayout(session, payoutId))?.nextAt ?? null;
 }
 
-/** What is due by then, the oldest first, with its time. */
-export async function readDue(reader: Reader, aheadMs: number, limit: number): Promise<Due[]> {
+/** What is due at a provider by then, the oldest first, with its time. */
+export async function readDue(reader: Reader, provider: ProviderName, aheadMs: number, limit: number): Promise<Due[]> {
   const rows = await reader.tuples(
     `SELECT payout_id, ${milliseconds('next_at')} FROM payout
-      WHERE next_at <= NOW(3) + INTERVAL ? MICROSECOND ORDER BY next_at, payout_id LIMIT ?`,
-    [aheadMs * 1000, limit],
+      WHERE provider = ? AND next_at <= NOW(3) + INTERVAL ? MICROSECOND ORDER BY next_at, payout_id LIMIT ?`,
+    [provider, aheadMs * 1000, limit],
   );
   return rows.map(([id, at]) => ({ id: BigInt(String(id)), at: Number(at) }));
 }

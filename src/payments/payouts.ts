@@ -110,7 +110,7 @@ export class Payouts {
     const sessions = this.#sessions;
     return {
       kind: 'payout',
-      due: (aheadMs, limit) => sessions.run((session) => readDue(session, aheadMs, limit)),
+      due: (provider, aheadMs, limit) => sessions.run((session) => readDue(session, provider, aheadMs, limit)),
       take: async (id, leaseMs) => {
         const isOurs = await sessions.run((session) => take(session, id, leaseMs));
         const payout = await this.payout(id);

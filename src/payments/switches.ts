@@ -19,8 +19,8 @@ export interface Switch {
   /** Why it is off; why it was turned on again, where that was told. */
   readonly reason: string | null;
   readonly who: string | null;
-  /** UTC text of the server. */
-  readonly since: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
 }
 
 /** How it is to be; to turn one off needs a reason. */
@@ -92,11 +92,12 @@ async function readSwitch(
   name: SwitchName,
   lock: '' | 'FOR UPDATE' | 'LOCK IN SHARE MODE' = '',
 ): Promise<Switch> {
-  const [row] = await reader.tuples(`SELECT is_off, reason, who, since FROM business_switch WHERE name = ? ${lock}`, [
-    name,
-  ]);
+  const [row] = await reader.tuples(
+    `SELECT is_off, reason, who, UNIX_TIMESTAMP(since) FROM business_switch WHERE name = ? ${lock}`,
+    [name],
+  );
   if (row === undefined) throw new SetupError(`the switch ${name} is not in business_switch`, 'tidemark migrate');
   const [isOff, reason, who, since] = row;
   const text = (value: typeof who) => (value === null || value === undefined ? null : String(value));
-  return { name, isOff: Number(isOff) === 1, reason: text(reason), who: text(who), since: String(since) };
+  return { name, isOff: Number(isOff) === 1, reason: text(reason), who: text(who), since: Number(since) * 1000 };
 }

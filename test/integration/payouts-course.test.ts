@@ -69,10 +69,11 @@ describe('taking one that is due', () => {
       await world.ledgers.session.write(
         `UPDATE payout SET next_at = NOW(3) - INTERVAL ${seconds} SECOND WHERE payout_id = ${payoutId}`,
       );
-    expect((await book.due(0, 10)).map(({ id }) => id)).toEqual([second.payoutId, first.payoutId]);
-    expect((await book.due(0, 1)).map(({ id }) => id)).toEqual([second.payoutId]);
-    expect((await book.due(0, 1))[0]?.at).toBe((await read(second)).nextAt);
-    expect((await book.due(2 * hour * 1000, 1000)).length).toBeGreaterThan(2);
+    expect((await book.due('alipay', 0, 10)).map(({ id }) => id)).toEqual([second.payoutId, first.payoutId]);
+    expect((await book.due('alipay', 0, 1)).map(({ id }) => id)).toEqual([second.payoutId]);
+    expect((await book.due('alipay', 0, 1))[0]?.at).toBe((await read(second)).nextAt);
+    expect(await book.due('wechat', 2 * hour * 1000, 1000)).toEqual([]);
+    expect((await book.due('alipay', 2 * hour * 1000, 1000)).length).toBeGreaterThan(2);
   });
 });
 

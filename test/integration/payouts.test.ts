@@ -34,7 +34,7 @@ describe('a request', () => {
     expect(answer).toMatchObject({ code: 0, state: 'held', gross: 300_000n, tax: 0n, net: 300_000n, attempts: 0 });
     expect(await wallet(accountId)).toEqual({ balance: wealth, held: 300_000n });
     expect(world.bank.transfers).toEqual([]);
-    const due = await payouts.book().due(0, 100);
+    const due = await payouts.book().due('alipay', 0, 100);
     expect(due.map(({ id }) => id)).toContain((answer as { payoutId: bigint }).payoutId);
   });
 
