@@ -1,6 +1,8 @@
 /** Payouts as a program asks for them: held once, refused with the ledger's codes, and what the provider makes of them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { Payouts } from '../../src/payments/payouts.ts';
+import { billsOf, stretchOf } from '../../src/reconciliation/bills.ts';
+import type { Entry } from '../../src/reconciliation/entry.ts';
 import { Bank } from '../support/payout-bank.ts';
 import { disagreements, PayoutWorld, wealth } from '../support/payout-world.ts';
 
@@ -264,6 +266,27 @@ describe('what the provider makes of it', () => {
       ['rollback', '80000', 'tax'],
       ['rollback', '420000', 'alipay'],
     ]);
+  });
+
+  test('is told to its provider by the payout id and the net sum, both ways, and to nobody else', async () => {
+    const request = { amount: 500_000n, taxRule: 'labour-cn' as const };
+    const { payoutId, billId } = await world.held(payouts, request);
+    await world.untilPeace(payouts);
+    world.bank.returns(payoutId);
+    await payouts.book().look(payoutId);
+    const today = stretchOf(Date.now() - 3_600_000, Date.now() + 3_600_000);
+    const told = async (counterpart: 'alipay' | 'wechat' | 'initiator') => {
+      const entries: Entry[] = [];
+      for await (const page of billsOf(world.ledgers.session, counterpart, today, (utc) => utc)) entries.push(...page);
+      return entries.filter(({ reference }) => reference === String(payoutId) || reference === String(billId));
+    };
+    const entry = { reference: String(payoutId), fee: null, status: 'success' };
+    expect(await told('alipay')).toMatchObject([
+      { ...entry, direction: 'out', amount: -420_000n },
+      { ...entry, direction: 'in', amount: 420_000n },
+    ]);
+    expect(await told('wechat')).toEqual([]);
+    expect(await told('initiator')).toEqual([]);
   });
 
   test('is what wallets and payouts say to the fen, when all of these have ended', async () => {
