@@ -1,8 +1,10 @@
 /** The course of payouts: who has one, when it is looked at next, and what a person has to see. */
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import type { DueBook } from '../../src/payments/due.ts';
 import type { Payout } from '../../src/payments/payout-record.ts';
 import type { Payouts } from '../../src/payments/payouts.ts';
+import { Session } from '../../src/platform/mysql.ts';
+import { intercepted } from '../support/intercept.ts';
 import { Bank } from '../support/payout-bank.ts';
 import { PayoutWorld, wealth } from '../support/payout-world.ts';
 
@@ -30,6 +32,17 @@ async function waitOf(payout: Payout): Promise<number | null> {
 const balanceOf = async ({ accountId }: Payout) =>
   ((await world.ledger.balance(accountId)) as { balance: bigint }).balance;
 const heldOf = async ({ accountId }: Payout) => ((await world.ledger.balance(accountId)) as { held: bigint }).held;
+
+/** What is connected meanwhile fails at a statement. */
+async function failing(at: RegExp, work: () => Promise<void>): Promise<void> {
+  const open = Session.open.bind(Session);
+  const spy = vi.spyOn(Session, 'open').mockImplementation(async (options) =>
+    intercepted(await open(options), (sql) => {
+      if (at.test(sql)) throw new Error('made by the test');
+    }),
+  );
+  await work().finally(() => spy.mockRestore());
+}
 
 describe('taking one that is due', () => {
   test('gives it to one of several, and to the next when the lease is over', async () => {
@@ -238,6 +251,35 @@ describe('a person has to look', () => {
   });
 });
 
+describe('a bill and what the row says of it', () => {
+  test('commit together, or neither: the hold and the payout', async () => {
+    const request = world.requestOf(await world.account());
+    await failing(/INSERT INTO payout \(/, async () => {
+      const broken = await world.payouts();
+      expect(await broken.request(request)).toMatchObject({ code: -3 });
+    });
+    expect(await world.ledger.balance(request.accountId)).toMatchObject({ held: 0n });
+    expect(await world.ledger.unprocessed()).toMatchObject([{ channel: 'hold', accountId: request.accountId }]);
+    expect(await payouts.request(request)).toMatchObject({ code: 0 });
+    expect(await world.ledger.balance(request.accountId)).toMatchObject({ held: 300_000n });
+  });
+
+  test('commit together, or neither: confirm, tax, and that it was taken', async () => {
+    const payout = await world.held(payouts, { taxRule: 'labour-cn' });
+    await book.look(payout.payoutId);
+    await failing(/SET taken_at/, async () => {
+      const broken = await world.payouts();
+      await expect(broken.book().look(payout.payoutId)).rejects.toThrow('made by the test');
+    });
+    expect(await read(payout)).toMatchObject({ state: 'paid', takenAt: null });
+    expect(await balanceOf(payout)).toBe(wealth);
+    expect(await heldOf(payout)).toBe(300_000n);
+    await book.look(payout.payoutId);
+    expect(await balanceOf(payout)).toBe(wealth - 300_000n);
+    expect(await heldOf(payout)).toBe(0n);
+  });
+});
+
 describe('giving one up', () => {
   const who = { operator: 'ann', reason: 'the payee is gone' };
 
@@ -275,6 +317,33 @@ describe('giving one up', () => {
     await world.pass(2 * hour);
     expect(await payouts.giveUp(payout.payoutId, who)).toMatchObject({ code: 2 });
     expect(await heldOf(payout)).toBe(300_000n);
+  });
+
+  test('is refused when somebody sends it again while the provider is asked', async () => {
+    world.bank.plan({ lost: 1 });
+    const payout = await world.held(payouts);
+    await book.look(payout.payoutId);
+    await world.pass(2 * hour);
+    const other = await world.payouts();
+    world.bank.onCall = async (call, place) => {
+      if (call !== 'query' || place !== 'after') return;
+      world.bank.onCall = () => undefined;
+      await other.book().look(payout.payoutId);
+    };
+    expect(await payouts.giveUp(payout.payoutId, who)).toMatchObject({ code: 2 });
+    await world.untilPeace(payouts);
+    expect(await read(payout)).toMatchObject({ state: 'paid' });
+  });
+
+  test('that was broken off behind the decision is ended by the next look', async () => {
+    const payout = await world.held(payouts);
+    await failing(/result = 'success'/, async () => {
+      const broken = await world.payouts();
+      expect(await broken.giveUp(payout.payoutId, who)).toMatchObject({ code: -3 });
+    });
+    expect(await read(payout)).toMatchObject({ state: 'failed', releasedAt: null });
+    await book.look(payout.payoutId);
+    expect(await heldOf(payout)).toBe(0n);
   });
 
   test('is found out when it was paid after all', async () => {
