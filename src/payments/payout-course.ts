@@ -16,7 +16,7 @@ import type { Sessions } from '../ledger/sessions.ts';
 import type { Looked } from './due.ts';
 import { settle } from './payout-bills.ts';
 import { beginSending, type Decision, decide, lay, type Payout, type Rest, readPayout } from './payout-record.ts';
-import { backOff, nextWatch, rarelyMs, stuckMs } from './payout-schedule.ts';
+import { backOff, nextWatch, rarelyMs, sendingsMax, stuckMs } from './payout-schedule.ts';
 import { judge } from './payout-verdict.ts';
 import type { Provider, ProviderName, TransferAnswer } from './provider.ts';
 
@@ -68,8 +68,10 @@ export class PayoutCourse {
     // Somebody else has begun to, or the answer to our note was lost: the next look will ask.
     if (!(await this.#sessions.run((session) => beginSending(session, payout)))) return this.#wait(payout, null);
     const { word } = await provider.transfer({ payoutId, amount: net, payee, payeeName, title });
-    if (payout.state === 'sending') return this.#wait(payout, `sent again: ${word}`);
-    return this.#rest(payout, 'settled', { word: `sent: ${word}`, waitMs: backOff(0) });
+    if (payout.state === 'held') return this.#rest(payout, 'settled', { word: `sent: ${word}`, waitMs: backOff(0) });
+    const times = payout.attempts + 1;
+    if (times <= sendingsMax) return this.#wait(payout, `sent again: ${word}`);
+    return this.#stick(payout, `sent ${times} times, and the provider does not know it: ${word}`, word);
   }
 
   async #decide(payout: Payout, decision: Decision, answer: TransferAnswer): Promise<Looked> {

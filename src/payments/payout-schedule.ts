@@ -37,5 +37,8 @@ export const stuckMs = 72 * hourMs;
  */
 export const sendingMs = 15 * dayMs;
 
+/** Sent more often than this, for half an hour, it is a transfer that the provider refuses: a person must see why. */
+export const sendingsMax = 10;
+
 /** What waits for a person is asked for so often. */
 export const rarelyMs = hourMs;

@@ -169,6 +169,20 @@ describe('a person has to look', () => {
     expect(await book.look(payout.payoutId)).toMatchObject({ outcome: 'settled', detail: 'paid: paid' });
   });
 
+  test('at one that the provider does not take, after ten times; it is sent again, rarely, and comes to its end', async () => {
+    world.bank.plan({ lost: 11, told: 'failure' });
+    const payout = await world.held(payouts);
+    for (let time = 1; time <= 10; time++)
+      expect((await book.look(payout.payoutId)).outcome).toBe(time === 1 ? 'settled' : 'waiting');
+    expect(await book.look(payout.payoutId)).toMatchObject({
+      outcome: 'stuck',
+      detail: 'sent 11 times, and the provider does not know it: failed',
+    });
+    expect(await waitOf(payout)).toBeGreaterThan(hour - 5);
+    await book.look(payout.payoutId);
+    expect(await book.look(payout.payoutId)).toMatchObject({ outcome: 'settled', detail: 'paid: paid' });
+  });
+
   test('at one that was paid with another sum: nothing moves', async () => {
     const payout = await world.held(payouts);
     await book.look(payout.payoutId);
