@@ -88,6 +88,15 @@ export async function readPayout(reader: Reader, payoutId: bigint): Promise<Payo
   return row === undefined ? null : toPayout(row);
 }
 
+/** Payouts of an account, the latest first. */
+export async function readPayouts(reader: Reader, accountId: bigint, limit: number): Promise<Payout[]> {
+  const rows = await reader.tuples(
+    `SELECT ${columns} FROM payout WHERE account_id = ? ORDER BY requested_at DESC, payout_id DESC LIMIT ?`,
+    [String(accountId), limit],
+  );
+  return rows.map(toPayout);
+}
+
 function toPayout(row: readonly Cell[]): Payout {
   const text = (index: number) => (row[index] === null || row[index] === undefined ? null : String(row[index]));
   const fen = (index: number) => BigInt(text(index) as string);

@@ -20,7 +20,7 @@ import type { Sessions } from '../ledger/sessions.ts';
 import type { DueBook } from './due.ts';
 import { holdFor } from './payout-bills.ts';
 import { type GivingUp, PayoutCourse } from './payout-course.ts';
-import { hasten, type Payout, readDue, readPayout, take } from './payout-record.ts';
+import { hasten, type Payout, readDue, readPayout, readPayouts, take } from './payout-record.ts';
 import { checkPayout, claim, type NextId, type PayoutRequest } from './payout-request.ts';
 import type { Provider, ProviderName } from './provider.ts';
 
@@ -89,6 +89,12 @@ export class Payouts {
   async payout(payoutId: bigint): Promise<Payout | null> {
     if (checkId('payoutId', payoutId) !== null) return null;
     return this.#sessions.run((session) => readPayout(session, payoutId));
+  }
+
+  /** The payouts of an account, the latest first, refused ones too. @throws when they cannot be read */
+  async payouts(accountId: bigint, { limit = 50 } = {}): Promise<Payout[]> {
+    if (checkId('accountId', accountId) !== null) return [];
+    return this.#sessions.run((session) => readPayouts(session, accountId, limit));
   }
 
   /** A notice has come: the provider is asked at the next look. What the notice says decides nothing. */
