@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Payouts } from '../../src/payments/payouts.ts';
 import type { Plan } from '../support/payout-bank.ts';
-import { disagreements, PayoutWorld } from '../support/payout-world.ts';
+import { disagreements, PayoutWorld, wealth } from '../support/payout-world.ts';
 
 let world: PayoutWorld;
 let processes: Payouts[];
@@ -24,6 +24,11 @@ const plans = fc.record<Plan>({
   unknown: fc.nat(2),
   pending: fc.nat(2),
   returnsAfter: fc.option(fc.nat(2), { nil: null }),
+});
+const asked = fc.record({
+  plan: plans,
+  amount: fc.oneof(fc.bigInt(1n, wealth), fc.constantFrom(1n, 80_000n, 80_001n, wealth)),
+  taxRule: fc.constantFrom('none' as const, 'labour-cn' as const),
 });
 /** What happens at one call of the bank after the other. */
 const mishaps = fc.infiniteStream(fc.constantFrom('none', 'none', 'none', 'killed', 'stopped'));
@@ -48,17 +53,16 @@ function disturb(next: () => string): () => void {
 
 test('pays, returns and releases to the fen, whoever looks, is killed or stopped', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(plans, { minLength: 1, maxLength: 4 }), mishaps, looks, async (all, happening, plan) => {
+    fc.asyncProperty(fc.array(asked, { minLength: 1, maxLength: 4 }), mishaps, looks, async (all, happening, order) => {
       const ids: bigint[] = [];
-      for (const one of all) {
-        const more = { taxRule: 'labour-cn' as const, amount: 400_000n };
-        const { payoutId } = await world.held(processes[ids.length % 3] as Payouts, more);
-        world.bank.plan(one, payoutId);
+      for (const { plan, ...request } of all) {
+        const { payoutId } = await world.held(processes[ids.length % 3] as Payouts, request);
+        world.bank.plan(plan, payoutId);
         ids.push(payoutId);
       }
       const goOn = disturb(() => happening.next().value as string);
       const under: Promise<unknown>[] = [];
-      for (const { by, at } of plan) {
+      for (const { by, at } of order) {
         const look = (processes[by] as Payouts).book().look(ids[at % ids.length] as bigint);
         under.push(
           look.catch((error) => {
