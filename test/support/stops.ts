@@ -1,7 +1,7 @@
-/** A program of this process that stops at a statement, and goes on when the test says so. */
+/** A program of this process that stops at a statement, and goes on when the test says so; or that fails there. */
 import { vi } from 'vitest';
 import { Session } from '../../src/platform/mysql.ts';
-import { answered } from './intercept.ts';
+import { answered, intercepted } from './intercept.ts';
 
 export interface Stop {
   /** Sessions that are opened meanwhile stop. */
@@ -32,6 +32,17 @@ export function stopping(place: 'ahead' | 'behind', at: RegExp): Stop {
     stopped: stopped.given,
     goOn: told.give,
   };
+}
+
+/** What is connected meanwhile fails at a statement, as `made by the test`. */
+export async function failing(at: RegExp, work: () => Promise<void>): Promise<void> {
+  const open = Session.open.bind(Session);
+  const spy = vi.spyOn(Session, 'open').mockImplementation(async (options) =>
+    intercepted(await open(options), (sql) => {
+      if (at.test(sql)) throw new Error('made by the test');
+    }),
+  );
+  await work().finally(() => spy.mockRestore());
 }
 
 function signal(): { given: Promise<void>; give: () => void } {
