@@ -118,6 +118,12 @@ const definitions = {
     schema: v.pipe(v.string(), v.nonEmpty()),
   },
   ...paymentSettings,
+  TIDEMARK_PROVIDER_RATE: {
+    expects: 'a whole number from 1 to 10000: requests in any second to a payment provider, of all processes together',
+    example: '100',
+    fallback: '100',
+    schema: v.pipe(v.string(), v.regex(/^\d{1,5}$/), v.transform(Number), v.minValue(1), v.maxValue(10_000)),
+  },
   TIDEMARK_EXEMPT_USERS: {
     expects: 'accounts of the source, with commas between, whose statements never write its tables',
     example: 'report,backup',

@@ -1,10 +1,13 @@
 /**
- * Redis, where people and other systems look the checkpoints up.
+ * Redis: where people and other systems look the checkpoints up (RedisCopy), and where processes share what they do
+ * together (RedisLink).
  *
  * Nothing here is the truth, so nothing here may hold a run up: every call has a short limit, none is queued or sent
- * twice by the driver, and a caller is expected to go on without an answer.
+ * twice by the driver, and a caller of RedisCopy is expected to go on without an answer.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { UnavailableError } from './errors.ts';
 
 const limitMs = 2000;
 
@@ -21,6 +24,28 @@ const replaceScript = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end
 return 0`;
 
+async function connect(url: string): Promise<Redis> {
+  const { Redis: Client } = (await import('ioredis')).default; // as a bundled CommonJS module it has no named exports
+  const redis = new Client(url, {
+    lazyConnect: true,
+    connectTimeout: limitMs,
+    commandTimeout: limitMs,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    retryStrategy: () => null,
+  });
+  redis.on('error', () => undefined); // every call reports its own failure
+  try {
+    await redis.connect();
+    if ((redis.options.db ?? 0) !== 0) await redis.select(redis.options.db as number); // the driver passes over a refusal
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+  return redis;
+}
+
 export class RedisCopy {
   readonly #redis: Redis;
 
@@ -30,25 +55,7 @@ export class RedisCopy {
 
   /** Begins to connect; the first call waits for it. */
   static async open(url: string): Promise<RedisCopy> {
-    const { Redis: Client } = (await import('ioredis')).default; // as a bundled CommonJS module it has no named exports
-    const redis = new Client(url, {
-      lazyConnect: true,
-      connectTimeout: limitMs,
-      commandTimeout: limitMs,
-      maxRetriesPerRequest: 0,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      retryStrategy: () => null,
-    });
-    redis.on('error', () => undefined); // every call reports its own failure
-    try {
-      await redis.connect();
-      if ((redis.options.db ?? 0) !== 0) await redis.select(redis.options.db as number); // the driver passes over a refusal
-    } catch (error) {
-      redis.disconnect();
-      throw error;
-    }
-    return new RedisCopy(redis);
+    return new RedisCopy(await connect(url));
   }
 
   /** @returns the text there; of a key that holds no text, its type in brackets */
@@ -83,3 +90,63 @@ export class RedisCopy {
     this.#redis.disconnect();
   }
 }
+
+/** How long a script is tried again, so that a restart of the server is survived. */
+const patienceMs = 5000;
+const pauseMs = 200;
+
+/**
+ * A connection that is made when it is first used, and anew when it was lost. It runs scripts that bear repetition: one
+ * whose answer was lost is run again.
+ */
+export class RedisLink {
+  readonly #url: string;
+  #redis: Promise<Redis> | undefined;
+  #isClosed = false;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  /**
+   * Runs a Lua script in the server: nothing else happens there meanwhile. It touches one key, so that clusters can do it.
+   *
+   * @throws UnavailableError when there was no answer within five seconds
+   */
+  async run(script: string, key: string, parameters: readonly (string | number)[]): Promise<unknown> {
+    for (const until = Date.now() + patienceMs; ; await sleep(pauseMs)) {
+      if (this.#isClosed) throw new UnavailableError('the connection to Redis is closed');
+      this.#redis ??= connect(this.#url);
+      const used = this.#redis;
+      try {
+        return await (await used).eval(script, 1, key, ...parameters);
+      } catch (error) {
+        this.#drop(used);
+        if (Date.now() + pauseMs > until) throw unreachable(this.#url, error as Error);
+      }
+    }
+  }
+
+  /** Unless somebody else has dropped it already. */
+  #drop(used: Promise<Redis>): void {
+    if (this.#redis !== used) return;
+    this.#redis = undefined;
+    used.then(
+      (redis) => redis.disconnect(),
+      () => undefined,
+    );
+  }
+
+  /** What is under way fails. */
+  close(): void {
+    this.#isClosed = true;
+    if (this.#redis !== undefined) this.#drop(this.#redis);
+  }
+}
+
+const unreachable = (url: string, error: Error): UnavailableError =>
+  new UnavailableError(
+    `Redis at ${new URL(url).host} cannot be reached: ${error.message}`,
+    'check REDIS_URL: tidemark config',
+    error,
+  );
