@@ -38,13 +38,23 @@ import { payoutClaim } from './0032-payout-claim.ts';
 import { payout } from './0033-payout.ts';
 import { businessSwitch } from './0034-business-switch.ts';
 import { businessSwitches } from './0035-business-switches.ts';
+import { dueRun } from './0037-due-run.ts';
 import type { Migration } from './migration.ts';
 
 /** The tables of orders: how many there are is a setting, so they come by themselves, behind the others. */
 export { payOrders } from './0031-pay-order.ts';
 
 /** In every database that a job writes. */
-const bookkeeping: readonly Migration[] = [checkpoint, window, run, deadLetter, sourceClock, windowDigest, fixRun];
+const bookkeeping: readonly Migration[] = [
+  checkpoint,
+  window,
+  run,
+  deadLetter,
+  sourceClock,
+  windowDigest,
+  fixRun,
+  dueRun,
+];
 
 const payouts = [payoutClaim, payout, businessSwitch, businessSwitches];
 

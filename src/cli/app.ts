@@ -2,7 +2,7 @@
 import { distance } from 'fastest-levenshtein';
 import type { Migration } from '../../migrations/migration.ts';
 import { CheckpointCopies } from '../engine/checkpoint-copy.ts';
-import { isPeriodJob, isTableJob, type Job, shardNames } from '../engine/job.ts';
+import { isPeriodJob, isTableJob, type Job, shardNames, type WindowJob } from '../engine/job.ts';
 import { Zone } from '../engine/zone.ts';
 import { Config, type DatabaseName, databaseSettings } from '../platform/config.ts';
 import { Databases } from '../platform/databases.ts';
@@ -51,11 +51,11 @@ export function openCopies({ config, databases }: Surroundings): CheckpointCopie
  * Does `work` for the jobs of each database, in a connection to it. Without a job by name, those of a database that has
  * no address are left out, which is said on a terminal.
  */
-export async function inEachTarget<Result>(
+export async function inEachTarget<SomeJob extends Job, Result>(
   surroundings: Surroundings,
-  jobs: readonly Job[],
+  jobs: readonly SomeJob[],
   isNamed: boolean,
-  work: (jobs: readonly Job[], session: Session) => Promise<Result>,
+  work: (jobs: readonly SomeJob[], session: Session) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
   const addressOf = (target: DatabaseName) => surroundings.config.get(databaseSettings[target]);
@@ -130,7 +130,7 @@ function didYouMean(name: string, known: readonly string[]): string {
 }
 
 /** The latest border at or before an instant that windows of a job may begin or end at. */
-export function borderOf(job: Job, at: number, zone: Zone): { border: number; unit: string } {
+export function borderOf(job: WindowJob, at: number, zone: Zone): { border: number; unit: string } {
   if (isTableJob(job)) return secondBorder(at, zone);
   if (isPeriodJob(job)) return { border: zone.periodStart(job.period, at), unit: `the start of a ${job.period}` };
   return { border: zone.hour(at), unit: `a whole ${job.rangeUnit}` };

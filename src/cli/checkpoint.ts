@@ -3,7 +3,7 @@ import { v7 as uuid } from 'uuid';
 import { readCheckpoint, type ShardName, titleOf } from '../engine/checkpoint.ts';
 import type { CheckpointCopies } from '../engine/checkpoint-copy.ts';
 import { systemClock } from '../engine/clock.ts';
-import { isPeriodJob, type Job } from '../engine/job.ts';
+import { isDueJob, isPeriodJob, type WindowJob } from '../engine/job.ts';
 import { acquireLock, lockName } from '../engine/lock.ts';
 import { setCheckpoint } from '../engine/set-checkpoint.ts';
 import type { Zone } from '../engine/zone.ts';
@@ -35,6 +35,11 @@ export async function checkpoint(
   options: { set?: string; yes?: true; json?: true },
 ): Promise<number> {
   const job = findJob(app, jobName);
+  if (isDueJob(job))
+    throw new UsageError(
+      `${job.name} has no windows, and so no checkpoint: it works off whatever is due`,
+      `tidemark status ${job.name}`,
+    );
   const names = findShards(job, shard === undefined ? [] : [shard]).map((one) => ({ job: job.name, shard: one }));
   const surroundings = openSurroundings();
   const copies = openCopies(surroundings);
@@ -76,7 +81,7 @@ async function show(
 }
 
 async function set(
-  job: Job,
+  job: WindowJob,
   names: readonly ShardName[],
   text: string,
   { zone, copies }: Place,

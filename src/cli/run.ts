@@ -2,7 +2,7 @@
 import pLimit from 'p-limit';
 import { v7 as uuid } from 'uuid';
 import { systemClock } from '../engine/clock.ts';
-import { isTableJob, type Job, readsFrom } from '../engine/job.ts';
+import { type DueJob, isDueJob, isTableJob, type Job, readsFrom, type WindowJob } from '../engine/job.ts';
 import type { JobResult, Request, Setting } from '../engine/run.ts';
 import { runShard } from '../engine/runner.ts';
 import type { Zone } from '../engine/zone.ts';
@@ -47,7 +47,7 @@ export async function run(
   const request = requestOf(job, options, zone);
   const level = config.need('TIDEMARK_LOG_LEVEL') as 'warn';
   const writer = new LogWriter(level, config.get('TIDEMARK_LOG_FILE') as string | undefined);
-  const { halt, exitCode, done } = watchHalt(options.timeout);
+  const { halt, exitCode, done } = watchHalt(timeLimit(job, options));
   const progress = await openProgress(job.name, options.json !== true);
   try {
     const codes: number[] = [];
@@ -72,6 +72,15 @@ export async function run(
     done();
     await writer.close();
   }
+}
+
+/**
+ * After how long a run is told to stop. Runs of a job without windows keep one another from nothing, so those that find
+ * much to do would gather: there --for ends the one under way, too, and the next one goes on.
+ */
+function timeLimit(job: Job, { timeout, for: forMs }: RunOptions): number | undefined {
+  const limits = [timeout, isDueJob(job) ? forMs : undefined].filter((limit) => limit !== undefined);
+  return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
 /** Runs the shards of a job, some at once; each for itself, so that one that fails holds up no other. */
@@ -126,6 +135,7 @@ function checkTogether(options: RunOptions): void {
 }
 
 function requestOf(job: Job, options: RunOptions, zone: Zone): Request {
+  if (isDueJob(job)) refuseWindows(job, options);
   if (options.sweep && !isTableJob(job))
     throw new UsageError(
       `${job.name} reads no source table: there is nothing to sweep`,
@@ -135,7 +145,7 @@ function requestOf(job: Job, options: RunOptions, zone: Zone): Request {
     options.from === undefined || options.to === undefined
       ? null
       : { start: parseTime(zone, '--from', options.from), end: parseTime(zone, '--to', options.to) };
-  if (range !== null) checkRange(job, range, zone);
+  if (range !== null) checkRange(job as WindowJob, range, zone);
   const kind =
     range !== null ? 'range' : options.full ? 'full' : options.repair ? 'repair' : options.sweep ? 'sweep' : 'windows';
   return {
@@ -147,7 +157,21 @@ function requestOf(job: Job, options: RunOptions, zone: Zone): Request {
   };
 }
 
-function checkRange(job: Job, { start, end }: { start: number; end: number }, zone: Zone): void {
+function refuseWindows(job: DueJob, options: RunOptions): void {
+  const asked = [
+    options.from === undefined ? '' : '--from/--to',
+    options.full ? '--full' : '',
+    options.sweep ? '--sweep' : '',
+    options.maxWindows === undefined ? '' : '--max-windows',
+  ].find((option) => option !== '');
+  if (asked !== undefined)
+    throw new UsageError(
+      `${job.name} has no windows, so ${asked} means nothing to it: it works off whatever is due`,
+      `tidemark run ${job.name}`,
+    );
+}
+
+function checkRange(job: WindowJob, { start, end }: { start: number; end: number }, zone: Zone): void {
   if (start >= end)
     throw new UsageError(
       `--from ${zone.iso(start)} is not before --to ${zone.iso(end)}`,

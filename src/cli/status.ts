@@ -2,24 +2,27 @@
 import { readCheckpoint, type ShardName, strayCheckpoints, titleOf } from '../engine/checkpoint.ts';
 import type { CheckpointCopies, CopyState } from '../engine/checkpoint-copy.ts';
 import { countOpenLetters } from '../engine/dead-letters.ts';
-import { isTableJob, type Job, shardNames } from '../engine/job.ts';
+import { type DueJob, type DueThings, isDueJob, isTableJob, shardNames, type WindowJob } from '../engine/job.ts';
 import { type LastRun, lastRun } from '../engine/runs.ts';
 import type { Holder } from '../engine/watermark.ts';
 import type { Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
 import { type App, chosenJobs, inEachTarget, openCopies, openSurroundings, type Surroundings } from './app.ts';
-import { print, printJson, printTable } from './output.ts';
-import { watermarkNow } from './watermark.ts';
+import { grouped, print, printJson, printTable, sentenceOf } from './output.ts';
+import { heldBySetup, watermarkNow } from './watermark.ts';
 
 interface Line extends ShardName {
   readonly checkpoint: number | null;
   readonly watermark: number | null;
-  readonly proven: boolean;
-  readonly redis: CopyState;
+  /** Null of a job without windows, which has nothing to prove and no copy. */
+  readonly proven: boolean | null;
+  readonly redis: CopyState | null;
   readonly deadLetters: number;
   readonly heldBackBy: Holder | null;
   readonly exempt: readonly Holder[];
   readonly lastRun: LastRun | null;
+  /** Of a job without windows. */
+  readonly due: readonly DueThings[] | null;
 }
 
 export async function status(app: App, jobName: string | undefined, options: { json?: true }): Promise<number> {
@@ -33,7 +36,11 @@ export async function status(app: App, jobName: string | undefined, options: { j
       const all: Line[] = [];
       for (const job of own)
         for (const shard of shardNames(job))
-          all.push(await lineOf(app, job, shard, { ...surroundings, copies }, target, source));
+          all.push(
+            isDueJob(job)
+              ? await dueLine(job, surroundings, target)
+              : await lineOf(app, job, shard, { ...surroundings, copies }, target, source),
+          );
       return { lines: all, strays: await strayCheckpoints(target, names, surroundings.zone) };
     });
     const lines = found.flatMap((one) => one.lines);
@@ -54,7 +61,7 @@ export async function status(app: App, jobName: string | undefined, options: { j
 
 async function lineOf(
   app: App,
-  job: Job,
+  job: WindowJob,
   shard: string,
   surroundings: Surroundings & { readonly copies: CheckpointCopies },
   target: Session,
@@ -74,6 +81,24 @@ async function lineOf(
     redis: (await surroundings.copies.look(name, checkpoint)).state,
     deadLetters: await countOpenLetters(target, name),
     lastRun: await lastRun(target, name, zone),
+    due: null,
+  };
+}
+
+async function dueLine(job: DueJob, { config, zone }: Surroundings, target: Session): Promise<Line> {
+  const name = { job: job.name, shard: '' };
+  const due = await job.due({ setting: (setting) => config.get(setting) }).catch((error: Error) => error);
+  return {
+    ...name,
+    checkpoint: null,
+    watermark: null,
+    proven: null,
+    heldBackBy: due instanceof Error ? heldBySetup(new Error(sentenceOf(due))) : null,
+    exempt: [],
+    redis: null,
+    deadLetters: await countOpenLetters(target, name),
+    lastRun: await lastRun(target, name, zone),
+    due: due instanceof Error ? null : due,
   };
 }
 
@@ -86,7 +111,7 @@ function asJson(line: Line, zone: Zone) {
     shard: shard || null,
     checkpoint: iso(line.checkpoint),
     watermark: iso(line.watermark),
-    lagSeconds: lagOf(line),
+    lagSeconds: line.due === null ? lagOf(line) : null,
     redis,
     deadLetters,
     heldBackBy,
@@ -102,12 +127,20 @@ function asJson(line: Line, zone: Zone) {
             outcome: run.outcome,
             error: run.error,
           },
-    proof: proven ? 'proven' : 'unproven',
+    proof: proven === null ? null : proven ? 'proven' : 'unproven',
+    ...(line.due === null
+      ? {}
+      : { due: line.due.map(({ kind, count, oldest }) => ({ kind, count, oldest: iso(oldest) })) }),
   };
 }
 
-/** Seconds between now and the checkpoint: how old what readers see may be. */
-function lagOf({ checkpoint }: Line): number | null {
+const dueText = (due: readonly DueThings[]): string =>
+  due.map(({ kind, count }) => `${grouped(count)} ${kind} due`).join(', ') || 'nothing due';
+
+/** Seconds between now and the checkpoint: how old what readers see may be. Of a job without windows: how old what is due is. */
+function lagOf({ checkpoint: known, due }: Line): number | null {
+  const oldest = (due ?? []).map(({ oldest: at }) => at).filter((at) => at !== null);
+  const checkpoint = oldest.length === 0 ? known : Math.min(...oldest);
   return checkpoint === null ? null : Math.max(0, Math.round((Date.now() - checkpoint) / 1000));
 }
 
@@ -116,10 +149,10 @@ async function printLines(lines: readonly Line[], zone: Zone): Promise<void> {
     ['JOB', 'CHECKPOINT', 'BEHIND', 'WATERMARK', 'REDIS', 'DEAD', 'LAST RUN'],
     lines.map((line) => [
       titleOf(line),
-      line.checkpoint === null ? 'never ran' : zone.text(line.checkpoint),
+      line.due !== null ? dueText(line.due) : line.checkpoint === null ? 'never ran' : zone.text(line.checkpoint),
       inWords(lagOf(line)),
       line.watermark === null ? '-' : `${zone.text(line.watermark).slice(11)}${line.proven ? '' : ' unproven'}`,
-      line.redis,
+      line.redis ?? '-',
       String(line.deadLetters),
       line.lastRun === null ? '-' : `${line.lastRun.outcome ?? 'running or killed'}`,
     ]),

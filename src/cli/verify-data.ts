@@ -1,12 +1,11 @@
 /** `tidemark verify --data`: source and target compared, the differences told, and with `--fix` applied. */
 import { v7 as uuid } from 'uuid';
+import type { Compared, Difference } from '../engine/compared.ts';
 import { compareJob } from '../engine/comparison.ts';
 import { addFixed, type Fixed, fixShard, nothingFixed } from '../engine/fix.ts';
 import {
-  type Compared,
-  type Difference,
   type FollowingJob,
-  isPeriodJob,
+  isFollowingJob,
   isTableJob,
   type Job,
   readsFrom,
@@ -80,7 +79,7 @@ async function verifyJob(
   setting: Setting,
   undeclared: Undeclared,
 ): Promise<Told> {
-  if (!isTableJob(job) && !isPeriodJob(job) && job.tellsDifferences) return verifyFollowing(job, options, setting);
+  if (isFollowingJob(job) && job.tellsDifferences) return verifyFollowing(job, options, setting);
   if (isTableJob(job) && job.compare !== undefined) {
     const claimed = claimOf(job, setting.jobs, undeclared);
     return verifyTable(job as ComparableJob, claimed, options, setting);

@@ -2,7 +2,7 @@
 import { readCheckpoint, titleOf } from '../engine/checkpoint.ts';
 import type { Copy } from '../engine/checkpoint-copy.ts';
 import { CheckpointCopies } from '../engine/checkpoint-copy.ts';
-import { isTableJob, type Job, shardNames } from '../engine/job.ts';
+import { isDueJob, isTableJob, shardNames, type WindowJob } from '../engine/job.ts';
 import { type Disagreement, type Flaw, findUndeclared, type Proof, proveTiling } from '../engine/proof.ts';
 import { inSnapshot } from '../engine/source.ts';
 import type { Zone } from '../engine/zone.ts';
@@ -24,7 +24,7 @@ interface VerifyOptions {
 
 /** What is known of a shard, beside whether its journal is whole. */
 interface Line extends Proof {
-  readonly job: Job;
+  readonly job: WindowJob;
   readonly shard: string;
   readonly checkpoint: number | null;
   readonly copy: Copy;
@@ -40,7 +40,12 @@ interface Findings {
 }
 
 export async function verify(app: App, jobName: string | undefined, options: VerifyOptions): Promise<number> {
-  const jobs = chosenJobs(app, jobName);
+  const jobs = chosenJobs(app, jobName).filter((job): job is WindowJob => !isDueJob(job));
+  if (jobName !== undefined && jobs.length === 0)
+    throw new UsageError(
+      `${jobName} has no windows, and so no journal that could be proven`,
+      `tidemark status ${jobName}`,
+    );
   if (options.fix && !options.data)
     throw new UsageError('--fix applies what --data finds', `tidemark verify ${jobName ?? '[job]'} --data --fix`);
   if (options.yes && !options.fix)
@@ -63,7 +68,7 @@ export async function verify(app: App, jobName: string | undefined, options: Ver
 
 async function proveAll(
   app: App,
-  jobs: readonly Job[],
+  jobs: readonly WindowJob[],
   isNamed: boolean,
   surroundings: Surroundings,
 ): Promise<Findings> {
@@ -101,8 +106,8 @@ async function proveAll(
 }
 
 /** Journal and checkpoint of all shards, as of one instant. */
-async function proveJobs(jobs: readonly Job[], target: Session, zone: Zone) {
-  const proofs: { job: Job; shard: string; checkpoint: number | null; proof: Proof }[] = [];
+async function proveJobs(jobs: readonly WindowJob[], target: Session, zone: Zone) {
+  const proofs: { job: WindowJob; shard: string; checkpoint: number | null; proof: Proof }[] = [];
   for (const job of jobs) {
     for (const shard of shardNames(job)) {
       const name = { job: job.name, shard };
@@ -194,7 +199,7 @@ function disagreementText(found: Disagreement, zone: Zone): string {
 }
 
 /** What is no fault, in a line for a job: shards that are due, or never ran; copies in Redis that do not agree. */
-function printStanding(job: Job, lines: readonly Line[], zone: Zone): void {
+function printStanding(job: WindowJob, lines: readonly Line[], zone: Zone): void {
   const named = (some: readonly Line[]) =>
     some.length === lines.length && some.length > 1
       ? `${job.name}: all shards`

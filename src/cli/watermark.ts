@@ -1,5 +1,13 @@
 /** How far a shard could go now, and what holds it back: what commands tell without running the job. */
-import { isPeriodJob, isTableJob, type Job, type PeriodJob, readsFrom, shardNames, upstreamOf } from '../engine/job.ts';
+import {
+  isPeriodJob,
+  isTableJob,
+  type PeriodJob,
+  readsFrom,
+  shardNames,
+  upstreamOf,
+  type WindowJob,
+} from '../engine/job.ts';
 import { periodWatermark } from '../engine/period-intake.ts';
 import { Source } from '../engine/source.ts';
 import { laggedBound, statementBound } from '../engine/statements.ts';
@@ -19,7 +27,7 @@ import { exemptionsOf } from './engine-setting.ts';
 
 export async function watermarkNow(
   app: App,
-  job: Job,
+  job: WindowJob,
   shard: string,
   checkpoint: number | null,
   surroundings: Surroundings,
@@ -69,7 +77,7 @@ const unknownBy = (obstacle: Error): Watermark => ({
   exempt: [],
 });
 
-const heldBySetup = ({ message }: Error): Holder => ({
+export const heldBySetup = ({ message }: Error): Holder => ({
   kind: 'setup',
   thread: null,
   user: null,

@@ -7,8 +7,9 @@
 import { silentLog } from '../platform/log.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import { readCheckpoint } from './checkpoint.ts';
+import type { Compared } from './compared.ts';
 import { openLetterKeys } from './dead-letters.ts';
-import type { Compared, ComparedShard, TableJob } from './job.ts';
+import type { ComparedShard, TableJob } from './job.ts';
 import { shardNames } from './job.ts';
 import type { Setting } from './run.ts';
 import { Source } from './source.ts';

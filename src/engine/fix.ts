@@ -7,9 +7,10 @@
 
 import { titleOf } from './checkpoint.ts';
 import type { Claim } from './claim.ts';
+import type { Difference } from './compared.ts';
 import { describeShards, dueBy } from './comparison.ts';
 import type { tableIntake } from './intake.ts';
-import type { Difference, TableJob } from './job.ts';
+import type { TableJob } from './job.ts';
 import { addCounts, type Counts, noCounts } from './journal.ts';
 import { intakeOptions, openIntake, takeClaim } from './opening.ts';
 import { emptyResult, type Setting, targetOf } from './run.ts';

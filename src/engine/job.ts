@@ -11,12 +11,16 @@ import { SetupError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Reader, Written } from '../platform/mysql.ts';
 import type { Table } from '../platform/table.ts';
+import type { Compared } from './compared.ts';
 import type { Refusal } from './dead-letters.ts';
+import type { DueWork } from './due-work.ts';
 import type { Counts } from './journal.ts';
 import type { SourceColumns, SourceRow } from './source.ts';
 import type { Sums } from './totals.ts';
 import type { Window } from './window.ts';
 import type { Instant, Period, Zone } from './zone.ts';
+
+export type { DueContext, DueThings } from './due-work.ts';
 
 /** The target inside the window's transaction. In a dry run the transaction is read-only and `write` does nothing. */
 export interface Target extends Reader {
@@ -105,33 +109,6 @@ export interface Part {
   readonly counts: Counts;
   /** Where the next transaction goes on; null when the window is done. */
   readonly resume: string | null;
-}
-
-/** What `verify --data` finds of one row. */
-export interface Difference {
-  /** `undecided`: two shards hold equally young versions of the row, and the target holds neither. */
-  readonly kind: 'missing in target' | 'different' | 'only in target' | 'undecided';
-  /** The shard that holds the row; null when none does, or two do. */
-  readonly shard: string | null;
-  readonly key: string;
-  /** The columns that differ, where both sides have the row. */
-  readonly columns: readonly string[];
-}
-
-export interface Compared {
-  /** Rows of the source, of all shards. */
-  readonly rows: number;
-  readonly differences: readonly Difference[];
-  /** Rows that differ, but changed while they were looked at, or wait for their window. */
-  readonly waiting: number;
-  /** Rows that differ and have no time (NULL or zero): they are in no window. */
-  readonly timeless: number;
-  /** Rows that differ and wait as dead letters. */
-  readonly deadLetters: number;
-  /** Keys of which two shards hold equally young versions, and the target one of them. */
-  readonly inTwoShards: readonly string[];
-  /** About columns that are compared in part, or not at all. */
-  readonly notes: readonly string[];
 }
 
 export interface ComparedShard<Plan = unknown> {
@@ -256,7 +233,13 @@ export interface Waiting {
   readonly next: string;
 }
 
-export type Job = TableJob | FollowingJob | PeriodJob;
+/** A job without windows: it works off things that are due each at a time of its own. See due-work.ts. */
+export interface DueJob extends JobBase, DueWork {}
+
+/** A job that takes time window by window, each with its checkpoint. */
+export type WindowJob = TableJob | FollowingJob | PeriodJob;
+
+export type Job = WindowJob | DueJob;
 
 export function isTableJob(job: Job): job is TableJob {
   return 'source' in job;
@@ -266,16 +249,26 @@ export function isPeriodJob(job: Job): job is PeriodJob {
   return 'period' in job;
 }
 
-/** The job that another one follows. @throws SetupError when there is no such job */
-export function upstreamOf(job: FollowingJob | PeriodJob, jobs: readonly Job[]): Job {
+export function isFollowingJob(job: Job): job is FollowingJob {
+  return 'rangeUnit' in job;
+}
+
+export function isDueJob(job: Job): job is DueJob {
+  return 'work' in job;
+}
+
+/** The job that another one follows. @throws SetupError when there is no such job, or it has no checkpoint to follow */
+export function upstreamOf(job: FollowingJob | PeriodJob, jobs: readonly Job[]): WindowJob {
   const upstream = jobs.find((candidate) => candidate.name === job.follows);
-  if (upstream !== undefined) return upstream;
-  throw new SetupError(`${job.name} follows ${job.follows}, and there is no such job`, 'tidemark list');
+  if (upstream !== undefined && !isDueJob(upstream)) return upstream;
+  const what = upstream === undefined ? 'there is no such job' : 'it has no checkpoint';
+  throw new SetupError(`${job.name} follows ${job.follows}, and ${what}`, 'tidemark list');
 }
 
 /** The database that a job reads besides its target: its source, or where the job lives that it follows. */
 export function readsFrom(job: Job, jobs: readonly Job[]): DatabaseName {
   if (isTableJob(job)) return 'source';
+  if (isDueJob(job)) return job.target;
   return job.follows === undefined ? job.target : upstreamOf(job, jobs).target;
 }
 
@@ -288,6 +281,7 @@ export function shardNames(job: Job): readonly string[] {
 export function defineJob<Plan>(job: TableJob<Plan>): Job;
 export function defineJob(job: FollowingJob): Job;
 export function defineJob(job: PeriodJob): Job;
+export function defineJob(job: DueJob): Job;
 export function defineJob(job: unknown): Job {
   return job as Job;
 }

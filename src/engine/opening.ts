@@ -8,7 +8,7 @@ import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
 import { Claim } from './claim.ts';
 import { readInStep } from './in-step.ts';
 import { followingIntake, type Intake, type IntakeOptions, tableIntake } from './intake.ts';
-import { isPeriodJob, isTableJob, type Job, readsFrom, shardNames, type TableJob, upstreamOf } from './job.ts';
+import { isPeriodJob, isTableJob, readsFrom, shardNames, type TableJob, upstreamOf, type WindowJob } from './job.ts';
 import { openPeriods } from './period-intake.ts';
 import type { Request, Run, Setting, ShardResult } from './run.ts';
 import { Source } from './source.ts';
@@ -18,7 +18,7 @@ import { checkProvable } from './watermark.ts';
 
 /** Takes one shard of a job; null when another run holds it, or when the run was told to stop while it waited. */
 export function takeClaim(
-  job: Job,
+  job: WindowJob,
   shard: string,
   setting: Setting,
   { dryRun, waitForLock }: Pick<Request, 'dryRun' | 'waitForLock'>,
@@ -60,7 +60,7 @@ export async function checkCopy(
   }
 }
 
-export async function openIntake(job: Job, options: IntakeOptions, setting: Setting): Promise<Intake> {
+export async function openIntake(job: WindowJob, options: IntakeOptions, setting: Setting): Promise<Intake> {
   const { claim, zone, log } = options;
   if (isPeriodJob(job)) return openPeriods(job, options, setting);
   if (!isTableJob(job)) return followingIntake(job, shardNames(upstreamOf(job, setting.jobs)), options);

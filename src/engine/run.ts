@@ -18,7 +18,7 @@ import type { Instant, Zone } from './zone.ts';
 
 /** What a run is asked to do. */
 export interface Request {
-  readonly kind: Exclude<RunKind, 'fix' | 'checkpoint'>;
+  readonly kind: Exclude<RunKind, 'fix' | 'checkpoint' | 'due'>;
   /** For `range`. */
   readonly range: Window | null;
   readonly dryRun: boolean;

@@ -20,9 +20,10 @@ import {
 } from './checkpoint.ts';
 import { type Claim, InterruptedError } from './claim.ts';
 import { countOpenLetters } from './dead-letters.ts';
+import { runDue } from './due-run.ts';
 import { nameHolder } from './held-back.ts';
 import type { Take, Taken } from './intake.ts';
-import { isPeriodJob, isTableJob, type Job } from './job.ts';
+import { isDueJob, isPeriodJob, isTableJob, type Job, type WindowJob } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
 import { announce, checkCopy, intakeOptions, openIntake, takeClaim } from './opening.ts';
 import {
@@ -52,6 +53,7 @@ export async function runShard(
   request: Request,
   setting: Setting,
 ): Promise<ShardResult> {
+  if (isDueJob(job)) return runDue(job, runId, request, setting);
   const result = emptyResult(shard);
   const name = { job: job.name, shard };
   let claim: Claim | null = null;
@@ -70,7 +72,7 @@ export async function runShard(
 }
 
 async function workOn(
-  job: Job,
+  job: WindowJob,
   name: ShardName,
   runId: string,
   request: Request,

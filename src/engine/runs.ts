@@ -11,7 +11,7 @@ import { OvertakenError, type ShardName, titleOf } from './checkpoint.ts';
 import type { Counts } from './journal.ts';
 import type { Instant, Zone } from './zone.ts';
 
-export type RunKind = 'windows' | 'range' | 'full' | 'repair' | 'sweep' | 'fix' | 'checkpoint';
+export type RunKind = 'windows' | 'due' | 'range' | 'full' | 'repair' | 'sweep' | 'fix' | 'checkpoint';
 
 export async function beginRun(
   session: Session,

@@ -6,7 +6,7 @@
  * among them. The little is what one request may be later on its way than another: whatever reaches the provider within
  * a second was granted within the window. Grants are had a few at a time, for now: one that is not used within
  * `toleranceMs` (the process was stopped, its event loop busy, the round trip to Redis slow) is given back, and somebody
- * else gets it at once. They come at twice the rate's pace at most, so that nothing is sent in bursts.
+ * else gets it at once. They come at a pace not much above the rate's, so there are no bursts.
  *
  * After a loss (the key gone, Redis restarted or replaced by another, its clock stepped back) nobody knows what was
  * granted last: the first window grants nothing. Without Redis there are no grants.
@@ -53,7 +53,7 @@ if free <= 0 then
   local oldest = redis.call('ZRANGEBYSCORE', KEYS[1], 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
   return { 0, oldest + window - now + 1 }
 end
-local pace = math.ceil(window / rate / 2)
+local pace = math.ceil(window / rate * 0.8)
 local paced = math.floor((now - latest()) / pace)
 if paced == 0 then return { 0, latest() + pace - now } end
 local count = math.min(wanted, free, paced)

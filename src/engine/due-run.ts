@@ -1,0 +1,159 @@
+/**
+ * A run of a job without windows: recorded like every run, with its dead letters, and nothing else.
+ *
+ * There is no lock and no fence: other runs of the job work beside this one, and the job's own tables decide who does
+ * what. A letter is safe when the job hears so. When the run is told to drop everything, it leaves what the job has in
+ * hand as it is; the job's tables bring it back. What ends a run (no Redis, no database) ends it behind its letters.
+ */
+import type { Session } from '../platform/mysql.ts';
+import type { Halt } from './clock.ts';
+import { countOpenLetters, keepLetter, openLetterKeys, resolveLetters } from './dead-letters.ts';
+import type { DueContext, DueJob } from './job.ts';
+import { retry } from './retry.ts';
+import { emptyResult, type Request, type Setting, type ShardResult } from './run.ts';
+import { beginRun, endRun } from './runs.ts';
+import type { Instant } from './zone.ts';
+
+/** Runs the job until nothing is due; or, in a dry run, counts what is. Failures are told in the result. */
+export async function runDue(job: DueJob, runId: string, request: Request, setting: Setting): Promise<ShardResult> {
+  const result = emptyResult('');
+  const books = new Books(job, setting);
+  try {
+    if (request.dryRun) await countDue(job, setting, result);
+    else await recorded(job, runId, request, books, result);
+  } catch (error) {
+    result.error ??= error;
+  } finally {
+    result.outcome = outcomeOf(result, setting.halt);
+    await books.close();
+  }
+  return result;
+}
+
+/** What fails because the run was told to drop everything is no failure. */
+function outcomeOf({ error, lettersWaiting, read }: ShardResult, halt: Halt): ShardResult['outcome'] {
+  if (error !== null && !halt.now.aborted) return 'failed';
+  if (halt.soon.aborted) return 'interrupted';
+  if (lettersWaiting > 0) return 'dead-letters';
+  return read > 0 ? 'done' : 'nothing-due';
+}
+
+async function countDue(job: DueJob, { settingOf, clock }: Setting, result: ShardResult): Promise<void> {
+  for (const { kind, count, oldest } of await job.due({ setting: settingOf })) {
+    result.read += count;
+    const ageSeconds = oldest === null ? 0 : Math.max(0, Math.round((clock.now() - oldest) / 1000));
+    result.totals.add(kind, { due: count, oldestSeconds: ageSeconds });
+  }
+}
+
+async function recorded(
+  job: DueJob,
+  runId: string,
+  request: Request,
+  books: Books,
+  result: ShardResult,
+): Promise<void> {
+  const { zone, clock } = books.setting;
+  const kind = request.kind === 'repair' ? 'repair' : 'due';
+  const sequence = await beginRun(await books.session(), books.name, { runId, kind, now: clock.now() }, zone);
+  try {
+    const context = await contextOf(runId, kind, books, result);
+    await untilDropped(job.work(context), books.setting.halt.now);
+  } catch (error) {
+    result.error = error;
+  }
+  await books.use(async (session) => {
+    result.lettersWaiting = await countOpenLetters(session, books.name);
+    const outcome = outcomeOf(result, books.setting.halt);
+    const error = result.error instanceof Error ? result.error.message : null;
+    await endRun(session, sequence, { outcome, windows: 0, counts: result, error, now: clock.now() }, zone);
+  });
+}
+
+async function contextOf(runId: string, mode: DueContext['mode'], books: Books, result: ShardResult) {
+  const { name, setting } = books;
+  const { zone, halt, clock, settingOf } = setting;
+  const log = setting.log.with({ runId, job: name.job });
+  const letters = new Set(await books.use((session) => openLetterKeys(session, name)));
+  return {
+    mode,
+    halt,
+    zone,
+    log,
+    runId,
+    letters: [...letters],
+    now: () => books.use(databaseNow),
+    async deadLetter(refusal) {
+      const isNew = !letters.has(refusal.key);
+      letters.add(refusal.key);
+      if (isNew) log.warn(refusal.reason, { key: refusal.key });
+      await books.use((session) => keepLetter(session, name, refusal, runId, clock.now(), zone));
+      if (isNew) result.deadLetters += 1;
+    },
+    async settled(keys) {
+      const open = keys.filter((key) => letters.delete(key));
+      await books.use((session) => resolveLetters(session, name, open, `done by run ${runId}`, clock.now(), zone));
+    },
+    count(what) {
+      result[what] += 1;
+    },
+    setting: settingOf,
+  } satisfies DueContext;
+}
+
+async function databaseNow(session: Session): Promise<Instant> {
+  const [row] = await session.tuples('SELECT UNIX_TIMESTAMP(NOW(3)) * 1000');
+  return Math.round(Number(row?.[0]));
+}
+
+/** Comes back when the work does, or when it is to be dropped. */
+async function untilDropped(work: Promise<void>, drop: AbortSignal): Promise<void> {
+  const dropped = new Promise<void>((resolve) => {
+    if (drop.aborted) resolve();
+    drop.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await Promise.race([work, dropped]);
+  work.catch(() => undefined); // of work that is left nobody hears any more
+}
+
+/** The run's own connection: its record and its letters. */
+class Books {
+  readonly name: { readonly job: string; readonly shard: '' };
+  readonly setting: Setting;
+  readonly #job: DueJob;
+  #session: Promise<Session> | null = null;
+
+  constructor(job: DueJob, setting: Setting) {
+    this.#job = job;
+    this.name = { job: job.name, shard: '' };
+    this.setting = setting;
+  }
+
+  /** Does what may be repeated; a connection that was lost meanwhile is opened anew. */
+  async use<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
+    const { clock, halt } = this.setting;
+    return retry(async () => work(await this.session()), { clock, halt, recover: async () => undefined });
+  }
+
+  async session(): Promise<Session> {
+    const known = this.#session;
+    if (known !== null && (await known).lost && this.#session === known) this.#session = null;
+    this.#session ??= this.#open().catch((error) => {
+      this.#session = null;
+      throw error;
+    });
+    return this.#session;
+  }
+
+  async #open(): Promise<Session> {
+    const session = await this.setting.openTarget(this.#job);
+    session.keepWarm(this.setting.stallTimeoutMs / 3);
+    return session;
+  }
+
+  async close(): Promise<void> {
+    const session = await this.#session;
+    if (this.setting.halt.now.aborted) session?.destroy();
+    else await session?.close();
+  }
+}
