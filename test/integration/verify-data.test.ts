@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { jobs } from '../../jobs/index.ts';
 import { verifyData } from '../../src/cli/verify-data.ts';
-import { compareJob } from '../../src/engine/comparison.ts';
 import type { Compared } from '../../src/engine/compared.ts';
+import { compareJob } from '../../src/engine/comparison.ts';
 import type { Job, TableJob } from '../../src/engine/job.ts';
 import { Databases } from '../../src/platform/databases.ts';
 import type { Session } from '../../src/platform/mysql.ts';

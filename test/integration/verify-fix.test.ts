@@ -1,9 +1,9 @@
 /** `tidemark verify --data --fix`: the target becomes what the source holds, income with it, whatever comes between. */
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { jobs } from '../../jobs/index.ts';
+import type { Compared, Difference } from '../../src/engine/compared.ts';
 import { compareJob } from '../../src/engine/comparison.ts';
 import { fixShard } from '../../src/engine/fix.ts';
-import type { Compared, Difference } from '../../src/engine/compared.ts';
 import type { TableJob } from '../../src/engine/job.ts';
 import type { Setting } from '../../src/engine/run.ts';
 import type { Session } from '../../src/platform/mysql.ts';
