@@ -5,7 +5,7 @@ import type { Request, Setting, ShardResult } from '../../src/engine/run.ts';
 import { runShard } from '../../src/engine/runner.ts';
 import type { Cell } from '../../src/platform/mysql.ts';
 import { until } from '../support/cli-tools.ts';
-import { addThings, createThings, Gateway, openThings } from '../support/thing-book.ts';
+import { addThings, createThings, Gateway, openThings, type Word } from '../support/thing-book.ts';
 import { World } from '../support/world.ts';
 
 let world: World;
@@ -160,7 +160,7 @@ test('a slow provider does not hold up the other', async () => {
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  gateway.answer = async (id) => {
+  gateway.answer = async (id): Promise<Word> => {
     if (id <= 1000) await released;
     return 'ended';
   };
@@ -204,9 +204,9 @@ test('told to drop everything, it comes back at once, and what it had in hand is
 
 test('goes by the tables when the queue is lost in the middle of a run', async () => {
   await addThings(world.ledger, { count: 500 });
-  gateway.answer = async () => {
+  gateway.answer = async (): Promise<Word> => {
     if (gateway.asked.length % 100 === 50) await world.redis.del(queue());
-    return 'ended' as const;
+    return 'ended';
   };
   expect(await check()).toMatchObject({ outcome: 'done', updated: 500 });
   expect(gateway.askedTwiceAtOnce).toEqual([]);
