@@ -84,6 +84,7 @@ describe('run, and what it tells', () => {
       'settle-month',
       'fetch-statements',
       'reconcile-day',
+      'check-pending-payments',
     ]);
     expect(jobs[1]).toMatchObject({ shards: [...'0123456789'], schedule: '*/2 * * * *', staggerSeconds: 6 });
     expect(json(await world.cli(['checkpoint', 'sync-user-extension', '--json']))).toEqual([
