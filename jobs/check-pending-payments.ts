@@ -23,11 +23,13 @@ export const checkJob = (open: OpenBooks): Job =>
     },
     async work(context) {
       const desk = await openDesk(open, context.setting);
+      const drop = () => desk.drop();
+      context.halt.now.addEventListener('abort', drop);
       try {
-        context.halt.now.addEventListener('abort', () => desk.drop(), { once: true });
         const check = { ...reportTo(context), books: desk.books, queues: desk.queues, stop: context.halt.soon };
         await (context.mode === 'repair' ? recheck : checkDue)(check, context.letters);
       } finally {
+        context.halt.now.removeEventListener('abort', drop);
         await desk.close();
       }
     },

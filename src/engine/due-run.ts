@@ -108,12 +108,18 @@ async function databaseNow(session: Session): Promise<Instant> {
 
 /** Comes back when the work does, or when it is to be dropped. */
 async function untilDropped(work: Promise<void>, drop: AbortSignal): Promise<void> {
+  let stop = (): void => undefined;
   const dropped = new Promise<void>((resolve) => {
-    if (drop.aborted) resolve();
-    drop.addEventListener('abort', () => resolve(), { once: true });
+    stop = resolve;
   });
-  await Promise.race([work, dropped]);
-  work.catch(() => undefined); // of work that is left nobody hears any more
+  drop.addEventListener('abort', stop);
+  if (drop.aborted) stop();
+  try {
+    await Promise.race([work, dropped]);
+  } finally {
+    drop.removeEventListener('abort', stop);
+    work.catch(() => undefined); // of work that is left nobody hears any more
+  }
 }
 
 /** The run's own connection: its record and its letters. */

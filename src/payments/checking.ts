@@ -55,14 +55,14 @@ export interface Check {
 /**
  * Works off what is due.
  *
- * @param letters keys of open letters: those whose matter has ended by another way are closed first
+ * @param letters keys of open letters: those whose matter has ended by another way are closed
  * @throws the first error that ended a lane, when all lanes have ended
  */
 export async function checkDue(check: Check, letters: readonly string[]): Promise<void> {
-  await review(check, letters, async () => undefined);
   const lanes = [...check.queues].map(([provider, queue]) => new Lane(check, provider, queue).work());
-  const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  const all = await Promise.allSettled([review(check, letters, async () => undefined), ...lanes]);
+  const failed = all.find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** Looks once more at what open letters name, due or not. What somebody may have in hand is left to him. */

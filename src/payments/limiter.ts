@@ -37,7 +37,8 @@ const grantScript = `
 local rate, window, wanted, name = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local server = 'server ' .. (string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or '')
+local info = redis.pcall('INFO', 'server')
+local server = 'server ' .. (type(info) == 'string' and string.match(info, 'run_id:(%w+)') or '')
 local function granted() return redis.call('ZCOUNT', KEYS[1], 0, '+inf') end
 local function latest() return tonumber(redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]) end
 if redis.call('TYPE', KEYS[1]).ok ~= 'zset' or not redis.call('ZSCORE', KEYS[1], server) or latest() > now then

@@ -85,13 +85,18 @@ interface ThingBookOptions {
   readonly url: string;
   readonly gateway: string;
   readonly limiter: Limiter;
+  /** Stands between a look and the gateway. */
+  readonly around?: (ask: () => Promise<string>) => Promise<string>;
 }
 
 const fromNow = 'NOW(3) + INTERVAL ? MICROSECOND';
 const laterMs = 300_000;
 
 /** The book, and how to close it. */
-export function openThings({ url, gateway, limiter }: ThingBookOptions): { book: DueBook; close(): Promise<void> } {
+export function openThings({ url, gateway, limiter, around = (ask) => ask() }: ThingBookOptions): {
+  book: DueBook;
+  close(): Promise<void>;
+} {
   const sessions = new Sessions({ url, connections: 8, patienceMs: 5000, stallTimeoutMs: 60_000 });
   const nextAt = async (session: Session, id: bigint): Promise<number | null> => {
     const [row] = await session.tuples('SELECT UNIX_TIMESTAMP(next_at) * 1000 FROM thing WHERE id = ?', [String(id)]);
@@ -125,7 +130,7 @@ export function openThings({ url, gateway, limiter }: ThingBookOptions): { book:
         };
         const provider = await sessions.run(read);
         await limiter.leave(provider);
-        const word = await ask(`${gateway}/${provider}/${id}`);
+        const word = await around(() => ask(`${gateway}/${provider}/${id}`));
         return sessions.run((session) => apply(session, id, word));
       }),
   };
