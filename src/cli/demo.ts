@@ -10,6 +10,7 @@ import { followChanges } from '../demo/changes.ts';
 import { syncThroughCrash } from '../demo/crash.ts';
 import { fill } from '../demo/fill.ts';
 import { surviveFlush } from '../demo/flush.ts';
+import { Till } from '../demo/payments.ts';
 import { compareAll } from '../demo/proof.ts';
 import { closeScene, openScene, rollup, type Scene, syncCommission, syncUsers } from '../demo/scene.ts';
 import { grouped, Stage, seconds } from '../demo/stage.ts';
@@ -34,16 +35,21 @@ export async function demo(app: App, options: { rows: number }): Promise<number>
   stage.title('tidemark demo: commission in ten shards, copied and rolled up exactly once');
   const servers = await startServers(stage);
   const scene = await openScene(app.jobs, rows, stage, servers);
+  let till: Till | undefined;
   try {
     await fill(scene);
     await makeTables(scene, app.migrations.main.length);
+    till = await Till.open(scene, join(process.cwd(), '.tidemark', 'sandbox'));
+    await till.sell();
     await sync(scene);
     await rollUp(scene);
     await followChanges(scene);
     await surviveFlush(scene);
     await compareAll(scene);
+    await till.settle();
     await showStatus(scene);
   } finally {
+    await till?.close();
     await closeScene(scene);
   }
   return finish(scene, Date.now() - startedAt);

@@ -5,9 +5,10 @@ import { fillSource } from './sample-data.ts';
 import type { Scene } from './scene.ts';
 import { grouped, seconds } from './stage.ts';
 
-export async function fill({ rows, stage, servers, source, main, zone, settleMs }: Scene): Promise<void> {
+export async function fill({ rows, stage, servers, source, main, ledger, zone, settleMs }: Scene): Promise<void> {
   stage.step('A membership platform with sample data, in the database plus');
-  const erased = (await dropTables(source)) + (await dropTables(main));
+  let erased = 0;
+  for (const session of [source, main, ledger]) erased += await dropTables(session);
   await flushRedis(servers.settings.REDIS_URL);
   if (erased > 0) stage.line(`erased: ${erased} tables that were there from before, and all of Redis`);
   await createPlatformTables(source);

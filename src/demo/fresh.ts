@@ -1,7 +1,7 @@
 /**
  * From nothing: takes away what an earlier demonstration, or anything else, left on the private servers.
  *
- * Promises: afterwards both databases hold no table, and Redis no key. Only ever called with the private servers' own
+ * Promises: afterwards the databases hold no table, and Redis no key. Only ever called with the private servers' own
  * addresses. After a crash in between, the next demonstration does it again.
  */
 import { identifier, type Session } from '../platform/mysql.ts';

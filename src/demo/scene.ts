@@ -29,6 +29,7 @@ export interface Scene {
   readonly environment: Environment;
   readonly source: Session;
   readonly main: Session;
+  readonly ledger: Session;
   readonly zone: Zone;
   readonly copies: CheckpointCopies;
   /** A row is safe behind the watermark so long after it was stamped. */
@@ -46,14 +47,15 @@ export async function openScene(
   const environment = demoEnvironment(servers.settings);
   const config = Config.read({ environment });
   const databases = new Databases(config);
-  const [source, main] = [await databases.open('source'), await databases.open('main')];
-  for (const session of [source, main]) session.keepWarm(keepWarmMs);
+  const open = (name: 'source' | 'main' | 'ledger') => databases.open(name);
+  const [source, main, ledger] = [await open('source'), await open('main'), await open('ledger')];
+  for (const session of [source, main, ledger]) session.keepWarm(keepWarmMs);
   if (!(await acquireLock(source, `tidemark:${source.database}:demo`, 0))) {
-    await Promise.all([source.close(), main.close()]);
+    await Promise.all([source, main, ledger].map((session) => session.close()));
     throw new TidemarkError('another demonstration is under way on these servers', exitCodes.locked);
   }
   return {
-    ...{ jobs, rows, stage, servers, environment, source, main },
+    ...{ jobs, rows, stage, servers, environment, source, main, ledger },
     zone: new Zone(config.need('TIDEMARK_TIMEZONE') as string),
     copies: new CheckpointCopies(() => databases.redis(), config.need('TIDEMARK_REDIS_PREFIX') as string),
     settleMs: (config.get('TIDEMARK_SETTLE_LAG') as number | undefined) ?? 1000,
@@ -61,6 +63,6 @@ export async function openScene(
   };
 }
 
-export async function closeScene({ copies, source, main }: Scene): Promise<void> {
-  await Promise.all([copies.close(), source.close(), main.close()]);
+export async function closeScene({ copies, source, main, ledger }: Scene): Promise<void> {
+  await Promise.all([copies, source, main, ledger].map((one) => one.close()));
 }

@@ -41,7 +41,9 @@ describe('the demonstration', () => {
     expect(stdout).toContain('each of the 20,000 rows exactly once');
     expect(stdout).toContain('3 rows read, 1 inserted, 2 updated');
     expect(stdout).toContain('0 rows applied a second time; 12 of 12 checkpoints are in Redis again');
-    expect(stdout.match(/ {2}equal$/gm)).toHaveLength(20);
+    expect(stdout.match(/ {2}equal$/gm)).toHaveLength(26);
+    expect(stdout).toMatch(/query \(a lie, falsely signed\)/);
+    expect(stdout).toMatch(/payout \d+ +returned +0\.00 +0\.00 +equal/);
     expect(stdout).toMatch(/^ +total +20,001 +20,001 .* equal$/m);
     expect(stdout).toContain('windows of 17 shards checked: 0 gaps, 0 overlaps');
     expect(stdout).toContain('Source and target are equal.');
