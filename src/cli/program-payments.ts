@@ -1,9 +1,20 @@
 /** `tidemark payments` with its flags and help. */
 import { type Command, Option } from 'commander';
 import { type Done, examples, positive } from './options.ts';
+import { addPayouts } from './payment-payouts.ts';
+import { addSwitch } from './payment-switch.ts';
+import type { ProvidersOf } from './payouts.ts';
+
+/** A person's one question waits for no leave: nothing of the limit is kept for it, or taken by it. */
+const providersOf: ProvidersOf = async (config) => {
+  const { providersFrom } = await import('../payments/providers.ts');
+  return [...providersFrom((name) => config.get(name)).values()];
+};
 
 export function addPayments(program: Command, done: Done): void {
-  const payments = program.command('payments').description('orders: look, and decide what nothing else can decide');
+  const payments = program
+    .command('payments')
+    .description('orders and payouts: look, and decide what nothing else can decide');
   const load = () => import('./payments.ts');
   payments
     .command('show')
@@ -38,4 +49,6 @@ export function addPayments(program: Command, done: Done): void {
       examples('tidemark payments resolve 1441510199651977984 --as paid --reason "the bank says so, case 12"'),
     )
     .action(async (order: string, options) => done(await (await load()).resolve(order, options)));
+  addPayouts(payments, done, providersOf);
+  addSwitch(payments, done);
 }

@@ -9,11 +9,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, Ledger } from '../ledger/index.ts';
 import type { Requested } from '../payments/creating.ts';
-import { Payments } from '../payments/payments.ts';
-import { Payouts } from '../payments/payouts.ts';
+import { type OpenPayments, openPayments } from '../payments/open-payments.ts';
 import type { ProviderName } from '../payments/provider.ts';
-import { providersFrom } from '../payments/providers.ts';
-import { Config } from '../platform/config.ts';
 import { JobError } from '../platform/errors.ts';
 import { Gateway } from '../sandbox/gateway.ts';
 import { NoticeReceiver } from './notices.ts';
@@ -54,8 +51,7 @@ interface Parts {
   readonly gateway: Gateway;
   readonly environment: Environment;
   readonly ledger: Ledger;
-  readonly payments: Payments;
-  readonly payouts: Payouts;
+  readonly opened: OpenPayments;
 }
 
 export class Till {
@@ -80,31 +76,26 @@ export class Till {
       ...gateway.settings(receiver.address),
       TIDEMARK_PROVIDER_TIMEOUT: '1s',
     };
-    const config = Config.read({ environment });
-    const url = config.need('LEDGER_DATABASE_URL') as string;
-    const providers = [...providersFrom((name) => config.get(name)).values()];
-    const ledger = await Ledger.connect({ url, connections: 1 });
-    const nextId = (account: bigint): Promise<bigint> => payments.nextId(account);
-    const payouts = await Payouts.connect({ url, providers, nextId, connections: 1 });
-    const payments = await Payments.connect({ url, providers, payouts, connections: 2 });
-    return new Till(scene, { receiver, gateway, environment, ledger, payments, payouts });
+    const ledger = await Ledger.connect({ url: scene.servers.settings.LEDGER_DATABASE_URL, connections: 1 });
+    const opened = await openPayments({ environment });
+    return new Till(scene, { receiver, gateway, environment, ledger, opened });
   }
 
   async close(): Promise<void> {
-    const { receiver, gateway, ledger, payments, payouts } = this.#parts;
+    const { receiver, gateway, ledger, opened } = this.#parts;
     receiver.close();
-    await Promise.all([gateway.stop(), ledger.close(), payments.close(), payouts.close()]);
+    await Promise.all([gateway.stop(), ledger.close(), opened.close()]);
   }
 
   /** The first step: orders are made, some of them are paid, and a payout is asked for. */
   async sell(): Promise<void> {
-    const { ledger, payouts, gateway } = this.#parts;
+    const { ledger, gateway, opened } = this.#parts;
     this.#stage.step('Payments: four orders and a payout');
     this.#stage.line(`A sandbox of Alipay and WeChat Pay listens at ${gateway.address}, with keys of its own.`);
     must(await ledger.openAccount(wallet));
     must(await ledger.recharge({ billId: await ledger.nextBillId(), accountId: wallet, amount: beginning }));
     for (const sale of sales) await this.#sellOne(sale);
-    const payout = await payouts.request({
+    const payout = await opened.payouts.request({
       ...{ accountId: wallet, amount: payoutAmount, provider: 'alipay', payee: '2088000000000001' },
       ...{ title: 'commission', idempotencyKey: 'demo' },
     });
@@ -114,7 +105,8 @@ export class Till {
   }
 
   async #sellOne({ provider, amount, what, isPaid }: Sale): Promise<void> {
-    const { payments, gateway, receiver } = this.#parts;
+    const { gateway, receiver, opened } = this.#parts;
+    const { payments } = opened;
     const isFirst = this.#orderIds.length === 0;
     receiver.payments = isFirst ? payments : null;
     const made = must<Requested>(
@@ -130,7 +122,7 @@ export class Till {
 
   /** The last step: everything is asked about until it has come to its end, at a sandbox that is not to be trusted. */
   async settle(): Promise<void> {
-    const { gateway, payouts } = this.#parts;
+    const { gateway, opened } = this.#parts;
     this.#stage.step('Payments: nobody is believed but a signed answer to our own question');
     gateway.faults.next('bad-signature', 1, 'query');
     gateway.faults.next('timeout-before', 1, 'query');
@@ -143,7 +135,7 @@ export class Till {
     this.#stage.line(
       'The bank sends the payout back. One that was paid is asked about for 15 days more; here at once:',
     );
-    await payouts.noticed(this.#payoutId);
+    await opened.payouts.noticed(this.#payoutId);
     await this.#until(async () => (await this.#payout()) === 'returned', true);
     await this.#compare();
   }
@@ -154,11 +146,11 @@ export class Till {
   }
 
   async #stateOf(orderId: bigint): Promise<string> {
-    return must(await this.#parts.payments.order(orderId)).order.state;
+    return must(await this.#parts.opened.payments.order(orderId)).order.state;
   }
 
   async #payout(): Promise<string> {
-    return (await this.#parts.payouts.payout(this.#payoutId))?.state ?? 'none';
+    return (await this.#parts.opened.payouts.payout(this.#payoutId))?.state ?? 'none';
   }
 
   /** @param byAsking whether the job is run meanwhile, once a second */
@@ -187,13 +179,13 @@ export class Till {
   }
 
   async #compare(): Promise<void> {
-    const { gateway, ledger, payments } = this.#parts;
+    const { gateway, ledger, opened } = this.#parts;
     const rows: string[][] = [];
     let due = beginning;
     for (const orderId of this.#orderIds) {
       const trade = gateway.book.trade(String(orderId));
       const paid = trade?.state === 'paid' ? trade.amount : 0n;
-      const { order } = must(await payments.order(orderId));
+      const { order } = must(await opened.payments.order(orderId));
       const credited = order.isCredited ? order.amount : 0n;
       due += paid;
       rows.push([`order ${orderId}`, order.state, yuan(paid), yuan(credited), verdict(paid === credited)]);

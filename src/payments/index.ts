@@ -10,7 +10,13 @@ export {
 export type { Creation, OrderRequest, Requested } from './creating.ts';
 export type { Due, DueBook, Looked } from './due.ts';
 export type { PayoutNotices } from './notices.ts';
+export { type OpenPayments, openPayments } from './open-payments.ts';
 export type { OrderState, OrderView } from './order.ts';
 export { Payments, type PaymentsOptions } from './payments.ts';
+export type { GivingUp } from './payout-course.ts';
+export type { Payout, PayoutState } from './payout-record.ts';
+export type { PayoutRequest } from './payout-request.ts';
+export { Payouts, type PayoutsOptions } from './payouts.ts';
 export * from './provider.ts';
 export type { OrderResolution } from './resolving.ts';
+export { type Switch, Switches, type SwitchName } from './switches.ts';

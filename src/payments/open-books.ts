@@ -18,8 +18,12 @@ interface Books {
 /** @param limiter asked for leave before every request to a provider */
 export type OpenBooks = (setting: SettingOf, limiter: Limiter) => Promise<Books>;
 
-/** All that payments have to look at, at the providers of the settings. */
-export const openBooks: OpenBooks = async () => ({ books: [], close: async () => undefined });
+/** All that payments have to look at, at the providers of the settings: those that have none are not asked. */
+export const openBooks: OpenBooks = async (setting, limiter) => {
+  const { connectPayments } = await import('./open-payments.ts'); // for this job alone
+  const { payments, payouts, close } = await connectPayments(setting, limiter);
+  return { books: [payments.book(), payouts.book()], close };
+};
 
 interface Desk extends Books {
   readonly queues: ReadonlyMap<ProviderName, DueQueue>;

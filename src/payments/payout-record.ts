@@ -8,7 +8,7 @@ import type { TaxRule } from '../settlement/tax.ts';
 import type { Due } from './due.ts';
 import type { ProviderName, TransferAnswer } from './provider.ts';
 
-type PayoutState = 'held' | 'sending' | 'paid' | 'failed' | 'returned' | 'refused';
+export type PayoutState = 'held' | 'sending' | 'paid' | 'failed' | 'returned' | 'refused';
 /** What a provider's answer decides. */
 export type Decision = 'paid' | 'failed' | 'returned';
 
