@@ -5,9 +5,9 @@
  * transaction, behind the account's lock. Killed before it: nothing has happened, and the same step again goes on from the
  * bills; behind it: the row says that it was done.
  *
- * The wallet gives the gross sum as two bills, because a provider's statement knows the net one only: the hold's confirm
- * of the net sum, with the provider and the payout's id as its order, and a charge for the tax, in the name of the
- * provider `tax`, which has no statement. Both leave the wallet in one transaction, so that what the confirm releases
+ * The wallet gives the gross sum as two bills, because the provider knows the net one only: the hold's confirm of the net
+ * sum, in the name of `alipay-payout` or `wechat-payout`, with the payout's id as its order, and a charge for the tax, in
+ * the name of `tax`. Both leave the wallet in one transaction, so that what the confirm releases
  * for the tax can be spent by nobody else; a payout that comes back gives back both.
  */
 import { readAccount } from '../ledger/account.ts';
@@ -22,6 +22,8 @@ import { offReason } from './switches.ts';
 
 /** Whose bills these are. */
 const caller = 'payments';
+/** Behind a provider's name: a trade bill tells payments and refunds alone, and payouts would be missing in it every day. */
+const transfers = '-payout';
 /** In whose name the tax leaves the wallet. */
 const taxOffice = 'tax';
 /** A payout of an account is refused so soon behind the one before it. */
@@ -43,7 +45,7 @@ function billsOf(payout: Names, which: Mark): BillContent[] {
   const hold = { ...plain, accountId, billId };
   if (which === 'released_at') return [{ ...hold, channel: 'cancel', heldChange: -gross }];
   const orderId = String(payoutId);
-  const sent = { ...hold, provider, orderId };
+  const sent = { ...hold, provider: `${provider}${transfers}`, orderId };
   const kept = { ...plain, accountId, billId: taxBillId as bigint, provider: taxOffice, orderId };
   const [forNet, forTax]: BillContent[] =
     which === 'taken_at'
@@ -65,7 +67,7 @@ const marksOf: Readonly<Record<Payout['state'], readonly Mark[]>> = {
   refused: [],
   paid: ['taken_at'],
   failed: ['released_at'],
-  // Both sides stand in the provider's statement.
+  // Both sides are booked, as they have happened.
   returned: ['taken_at', 'given_back_at'],
 };
 

@@ -120,7 +120,7 @@ describe('a person has to look', () => {
     await book.look(payout.payoutId);
     await world.ledgers.session.write(
       `INSERT INTO bill (bill_id, channel, account_id, amount, held_change, caller, provider, order_id)
-       VALUES (${payout.billId}, 'confirm', ${payout.accountId}, ${-payout.net}, ${-payout.gross}, 'payments', 'alipay', '${payout.payoutId}')`,
+       VALUES (${payout.billId}, 'confirm', ${payout.accountId}, ${-payout.net}, ${-payout.gross}, 'payments', 'alipay-payout', '${payout.payoutId}')`,
     );
     await world.ledger.resolve({ billId: payout.billId, apply: true });
     const spend = { billId: await world.ledger.nextBillId(), accountId: payout.accountId, amount: payout.tax };
