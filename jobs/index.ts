@@ -1,7 +1,7 @@
 /** The jobs of this installation, in the order in which people should see them. A new job is a file here and a line. */
 import type { Job } from '../src/engine/job.ts';
-import { fetchStatements } from './fetch-statements.ts';
 import { checkPendingPayments } from './check-pending-payments.ts';
+import { fetchStatements } from './fetch-statements.ts';
 import { reconcileDay } from './reconcile-day.ts';
 import { rollupIncome } from './rollup-income.ts';
 import { settleMonth } from './settle-month.ts';
