@@ -5,6 +5,7 @@
  * what. A letter is safe when the job hears so. When the run is told to drop everything, it leaves what the job has in
  * hand as it is; the job's tables bring it back. What ends a run (no Redis, no database) ends it behind its letters.
  */
+import { UnavailableError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { Halt } from './clock.ts';
 import { countOpenLetters, keepLetter, openLetterKeys, resolveLetters } from './dead-letters.ts';
@@ -128,6 +129,7 @@ class Books {
   readonly setting: Setting;
   readonly #job: DueJob;
   #session: Promise<Session> | null = null;
+  #isClosed = false;
 
   constructor(job: DueJob, setting: Setting) {
     this.#job = job;
@@ -141,7 +143,9 @@ class Books {
     return retry(async () => work(await this.session()), { clock, halt, recover: async () => undefined });
   }
 
+  /** @throws UnavailableError once the run is over: work that it has dropped must not open what nobody closes */
   async session(): Promise<Session> {
+    if (this.#isClosed) throw new UnavailableError('the run is over');
     const known = this.#session;
     if (known !== null && (await known).lost && this.#session === known) this.#session = null;
     this.#session ??= this.#open().catch((error) => {
@@ -153,11 +157,13 @@ class Books {
 
   async #open(): Promise<Session> {
     const session = await this.setting.openTarget(this.#job);
+    if (this.#isClosed) session.destroy();
     session.keepWarm(this.setting.stallTimeoutMs / 3);
     return session;
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const session = await this.#session;
     if (this.setting.halt.now.aborted) session?.destroy();
     else await session?.close();

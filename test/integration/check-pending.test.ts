@@ -1,9 +1,10 @@
 /** The check of what is due, in one process: a run's course, its letters, its queue. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { checkJob } from '../../jobs/check-pending-payments.ts';
 import type { Request, Setting, ShardResult } from '../../src/engine/run.ts';
 import { runShard } from '../../src/engine/runner.ts';
-import type { Cell } from '../../src/platform/mysql.ts';
+import type { Cell, Session } from '../../src/platform/mysql.ts';
 import { until } from '../support/cli-tools.ts';
 import { addThings, createThings, Gateway, openThings, type Word } from '../support/thing-book.ts';
 import { World } from '../support/world.ts';
@@ -226,4 +227,40 @@ test.each([
   expect(await check()).toMatchObject({ outcome: 'done', updated: 20, error: null });
   expect(gateway.asked.map(({ id }) => id)).not.toContain(77);
   expect(gateway.asked).toHaveLength(20);
+});
+
+test('a run that was told to drop everything leaves no connection behind, whatever what it has dropped does then', async () => {
+  await addThings(world.ledger, { count: 1 });
+  const [soon, now] = [new AbortController(), new AbortController()];
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let isAsked = false;
+  gateway.answer = async (): Promise<Word> => {
+    isAsked = true;
+    await released;
+    return 'stuck';
+  };
+  const opened: Session[] = [];
+  const setting = world.setting();
+  const running = check(
+    {},
+    {
+      halt: { soon: soon.signal, now: now.signal },
+      openTarget: async (job) => {
+        const session = await setting.openTarget(job);
+        opened.push(session);
+        return session;
+      },
+    },
+  );
+  await until(async () => isAsked);
+  soon.abort();
+  now.abort();
+  expect(await running).toMatchObject({ outcome: 'interrupted' });
+  const whenItEnded = opened.length;
+  release();
+  await sleep(1500);
+  expect(opened.map(({ lost }) => lost)).toEqual(Array(whenItEnded).fill(true));
 });
