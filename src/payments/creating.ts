@@ -115,9 +115,9 @@ export class Creating {
     if (account.frozenReason !== null) return refuse(codes.frozen, `account ${merchantId} is frozen`);
     const orderId = await this.#ids.next(merchantId);
     const billId = await this.#ledger.nextBillId();
-    if (await this.#orders.insert({ ...asked, orderId, billId, clientAddress, idempotencyKey }))
-      return (await this.#orders.view(orderId)) as OrderView;
-    // Written by a try whose answer was lost, or by somebody with the same key.
+    const written = await this.#orders.insert({ ...asked, orderId, billId, clientAddress, idempotencyKey });
+    if (written !== null && written !== 'written') return written;
+    // Written now, by a try whose answer was lost, or by somebody with the same key.
     return (await this.#orders.view(orderId)) ?? ((await this.#known(asked)) as OrderView | Refusal);
   }
 

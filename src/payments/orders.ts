@@ -2,6 +2,7 @@
  * The rows of orders: each step is one statement that says from where, so that any number of processes may take the same
  * step, and a repetition after a lost answer changes nothing more.
  */
+import { codes, type Refusal, refuse } from '../ledger/answer.ts';
 import type { Sessions } from '../ledger/sessions.ts';
 import type { Cell, Reader, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
@@ -9,6 +10,7 @@ import type { Due } from './due.ts';
 import type { Order, OrderDetail, OrderState, OrderView } from './order.ts';
 import { tableOfMerchant, tableOfOrder } from './order-ids.ts';
 import type { PaymentAnswer, ProviderName } from './provider.ts';
+import { offReason } from './switches.ts';
 
 /** Milliseconds since 1970 of a TIMESTAMP(3). */
 const ms = (column: string) => `CAST(UNIX_TIMESTAMP(${column}) * 1000 AS SIGNED)`;
@@ -45,13 +47,19 @@ export class Orders {
     this.#tables = tables;
   }
 
-  /** @returns false when the order, or another with its key, is there already */
-  async insert(order: NewOrder): Promise<boolean> {
+  /**
+   * Writes an order, unless orders are switched off.
+   *
+   * @returns null when it, or another with its key, is there already
+   */
+  async insert(order: NewOrder): Promise<'written' | Refusal | null> {
     const table = tableOfMerchant(order.merchantId, this.#tables);
     const { expiresInSeconds: seconds } = order;
     const [orderId, merchantId] = [String(order.orderId), String(order.merchantId)];
     try {
-      await this.#sessions.transaction(async (session) => {
+      return await this.#sessions.transaction(async (session) => {
+        const off = await offReason(session, 'orders');
+        if (off !== null) return refuse(codes.notAllowed, `orders are switched off: ${off}`);
         await session.write(
           `INSERT INTO pay_order_detail_${table} (order_id, merchant_id, idempotency_key, subject, client_address, expires_in_seconds)
            VALUES (?, ?, ?, ?, ?, ?)`,
@@ -62,10 +70,10 @@ export class Orders {
            VALUES (?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL LEAST(?, 10) SECOND)`,
           [orderId, merchantId, order.provider, String(order.amount), String(order.billId), seconds, seconds],
         );
+        return 'written';
       });
-      return true;
     } catch (error) {
-      if (errorNumber(error) === 1062) return false;
+      if (errorNumber(error) === 1062) return null;
       throw error;
     }
   }

@@ -123,6 +123,12 @@ describe('list', () => {
   });
 });
 
+test('switch turns new orders off and on', async () => {
+  expect((await run('switch', 'orders', '--off', '--reason', 'audit', '--yes')).code).toBe(0);
+  expect((await run('switch')).stdout).toContain('audit');
+  expect((await run('switch', 'orders', '--on', '--reason', 'over', '--yes')).code).toBe(0);
+});
+
 describe('resolve', () => {
   test('as paid credits the account, and keeps who did it and why', async () => {
     const { code, stdout } = await run('resolve', String(orderId), '--as', 'paid', '--reason', 'case 12', '--yes');

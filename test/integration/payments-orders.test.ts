@@ -1,6 +1,7 @@
 /** Orders: made, paid, refunded, given up; each rule once, by what a provider says. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { OrderRequest } from '../../src/payments/index.ts';
+import { Switches } from '../../src/payments/switches.ts';
 import { UnavailableError } from '../../src/platform/errors.ts';
 import { PaymentsWorld } from '../support/payments-world.ts';
 import { noticeOf, says } from '../support/scripted-provider.ts';
@@ -110,6 +111,20 @@ describe('a new order', () => {
     expect(await world.payments.createOrder(asked({ merchantId: commission }))).toMatchObject({ code: 2 });
     await world.ledger.freeze(merchant);
     expect(await world.payments.createOrder(asked())).toMatchObject({ code: 4 });
+  });
+
+  test('is refused while orders are switched off, which those under way are not', async () => {
+    const switches = await Switches.connect({ url: world.world.url });
+    await switches.set('orders', { off: true, reason: 'audit', who: 'ann' });
+    expect(await world.payments.createOrder(asked())).toMatchObject({
+      code: 2,
+      reason: 'orders are switched off: audit',
+    });
+    world.alipay.script = () => paid;
+    expect(await world.look(orderId)).toMatchObject({ outcome: 'settled', detail: 'paid' });
+    await switches.set('orders', { off: false, who: 'ann' });
+    expect(await world.payments.createOrder(asked())).toMatchObject({ code: 0 });
+    await switches.close();
   });
 
   test('has no request any more when it is paid, or has expired', async () => {
