@@ -15,6 +15,5 @@ export const jobs: readonly Job[] = [
   settleMonth,
   fetchStatements,
   reconcileDay,
-  reconcileDay,
   checkPendingPayments,
 ];

@@ -45,7 +45,7 @@ describe('the demonstration', () => {
     expect(stdout).toMatch(/query \(a lie, falsely signed\)/);
     expect(stdout).toMatch(/payout \d+ +returned +0\.00 +0\.00 +equal/);
     expect(stdout).toMatch(/^ +total +20,001 +20,001 .* equal$/m);
-    expect(stdout).toContain('windows of 17 shards checked: 0 gaps, 0 overlaps');
+    expect(stdout).toContain('windows of 19 shards checked: 0 gaps, 0 overlaps');
     expect(stdout).toContain('Source and target are equal.');
     expect(stdout).not.toContain('WRONG');
     expect(stdout).not.toContain('DIFFERENT');

@@ -120,6 +120,8 @@ describe('the gateway as a process of its own', () => {
   });
 });
 
+const patience = { timeout: 20_000 };
+
 describe('notices over the wire', () => {
   let world: GatewayWorld;
   let server: Server;
@@ -145,7 +147,7 @@ describe('notices over the wire', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const noticeUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    world = await gatewayWorld({ noticeUrl, noticeDelaysMs: [0, 100, 200, 300] });
+    world = await gatewayWorld({ noticeUrl, noticeDelaysMs: [0, 1000, 2000, 3000] });
   });
   afterEach(async () => {
     await world.close();
@@ -162,14 +164,14 @@ describe('notices over the wire', () => {
 
   test.each(names)('%s sends one, and no more once it is taken', async (name) => {
     const orderId = await paid(name);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(seen).toEqual([{ name, outcome: `${orderId} paid` }]);
   });
 
   test.each(names)('%s sends it again until it is taken', async (name) => {
     answers = [false, false, true];
     const orderId = await paid(name);
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await vi.waitFor(() => expect(seen).toHaveLength(3), patience);
     expect(seen).toEqual([1, 2, 3].map(() => ({ name, outcome: `${orderId} paid` })));
   });
 
@@ -177,9 +179,9 @@ describe('notices over the wire', () => {
     'one that is %s is refused, and a right one follows',
     async (kind) => {
       const orderId = await paid('wechat');
-      await vi.waitFor(() => expect(seen).toHaveLength(1));
+      await vi.waitFor(() => expect(seen).toHaveLength(1), patience);
       world.gateway.notices.plan(String(orderId), kind);
-      await vi.waitFor(() => expect(seen).toHaveLength(3));
+      await vi.waitFor(() => expect(seen).toHaveLength(3), patience);
       expect(seen.map(({ outcome }) => outcome)).toEqual([`${orderId} paid`, 'refused', `${orderId} paid`]);
     },
   );

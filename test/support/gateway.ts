@@ -22,7 +22,7 @@ export interface GatewayWorldOptions extends Partial<GatewayOptions> {
 }
 
 export async function gatewayWorld(options: GatewayWorldOptions = {}): Promise<GatewayWorld> {
-  const { noticeUrl = 'http://127.0.0.1:9/none', timeout = '500ms', ...rest } = options;
+  const { noticeUrl = 'http://127.0.0.1:9/none', timeout = '1s', ...rest } = options;
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-gateway-'));
   const gateway = await Gateway.start({ folder, ratePerSecond: 1_000_000, ...rest });
   const settings = { ...gateway.settings(noticeUrl), TIDEMARK_PROVIDER_TIMEOUT: timeout };
