@@ -6,7 +6,8 @@ import { createSign, createVerify } from 'node:crypto';
 import { beijingText, instantOfBeijing } from '../payments/beijing.ts';
 import { decimal, units } from '../reconciliation/yuan.ts';
 import { alipayAppId, payoutFields, tradeFields } from './alipay-messages.ts';
-import { type Payout, payoutState } from './book.ts';
+import { payoutState } from './book.ts';
+import { takePayout, takeToFail } from './payout-counter.ts';
 import { type Asked, type Deed, type Premises, parsed, type Said, type Sent, type Signing } from './protocol.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -155,17 +156,10 @@ export class AlipayDesk {
     const amount = units(String(content.trans_amount), 2);
     const payee = JSON.stringify(content.payee_info ?? null);
     const take = (): Said => {
-      const before = this.#at.book.payout(id);
       if (amount === null || amount <= 0n) return refused('INVALID_PARAMETER');
-      if (before !== undefined && (before.amount !== amount || before.payee !== payee))
-        return refused('PAYMENT_INFO_INCONSISTENCY');
-      if (before === undefined) {
-        const transferNo = `20261120110070${id}`;
-        const taken = { provider: 'alipay', payoutId: id, transferNo, amount, payee, noticeUrl: null } as const;
-        this.#at.book.take({ ...taken, ...this.#at.destiny(id, at) });
-        this.#at.taken(id);
-      }
-      return fine(payoutFields(this.#at.book.payout(id) as Payout, at));
+      const asked = { payoutId: id, transferNo: `20261120110070${id}`, amount, payee };
+      const payout = takePayout(this.#at, { ...asked, provider: 'alipay', noticeUrl: null }, at);
+      return payout === null ? refused('PAYMENT_INFO_INCONSISTENCY') : fine(payoutFields(payout, at));
     };
     return {
       action: 'transfer',
@@ -173,13 +167,7 @@ export class AlipayDesk {
       id,
       do: take,
       lie: () => fine({ out_biz_no: id, order_id: '1', status: 'SUCCESS' }),
-      feign: () => {
-        const isNew = this.#at.book.payout(id) === undefined;
-        const said = take();
-        if (!isNew || this.#at.book.payout(id) === undefined) return said;
-        this.#at.book.decide(id, { fate: 'failed', settlesAt: at, returnsAt: at });
-        return { ...said, fields: { ...said.fields, status: 'SUCCESS' } };
-      },
+      feign: () => takeToFail(this.#at.book, id, at, take, { status: 'SUCCESS' }),
       deny: () => {
         take();
         return refused('PAYEE_NOT_EXIST', { out_biz_no: id });

@@ -4,7 +4,8 @@
  */
 import { createVerify, privateDecrypt } from 'node:crypto';
 import { beijingIso, instantOfIso } from '../payments/beijing.ts';
-import { type Payout, payoutState } from './book.ts';
+import { payoutState } from './book.ts';
+import { takePayout, takeToFail } from './payout-counter.ts';
 import {
   type Asked,
   type Deed,
@@ -170,22 +171,12 @@ export class WechatDesk {
     const amount = Number(content.transfer_amount);
     const payee = JSON.stringify([content.openid, this.#nameIn(content.user_name)]);
     const take = (): Said => {
-      const before = this.#at.book.payout(id);
       if (!(amount > 0) || content.appid !== wechatAppId) return refused(400, 'PARAM_ERROR');
-      if (before !== undefined && (before.amount !== BigInt(amount) || before.payee !== payee))
-        return refused(400, 'INVALID_REQUEST');
-      if (before === undefined) {
-        const taken = {
-          provider: 'wechat',
-          payoutId: id,
-          transferNo: `1330000${id}`,
-          amount: BigInt(amount),
-          payee,
-        } as const;
-        this.#at.book.take({ ...taken, noticeUrl: String(content.notify_url), ...this.#at.destiny(id, at, 'paid') });
-        this.#at.taken(id);
-      }
-      const { transfer_bill_no, state } = payoutFields(this.#at.book.payout(id) as Payout, at);
+      const asked = { payoutId: id, transferNo: `1330000${id}`, amount: BigInt(amount), payee };
+      const noticeUrl = String(content.notify_url);
+      const payout = takePayout(this.#at, { ...asked, provider: 'wechat', noticeUrl }, at, 'paid');
+      if (payout === null) return refused(400, 'INVALID_REQUEST');
+      const { transfer_bill_no, state } = payoutFields(payout, at);
       return fine({ out_bill_no: id, transfer_bill_no, create_time: beijingIso(at), state });
     };
     return {
@@ -194,13 +185,7 @@ export class WechatDesk {
       id,
       do: take,
       lie: () => fine({ out_bill_no: id, transfer_bill_no: '1', state: 'SUCCESS' }),
-      feign: () => {
-        const isNew = this.#at.book.payout(id) === undefined;
-        const said = take();
-        if (!isNew || this.#at.book.payout(id) === undefined) return said;
-        this.#at.book.decide(id, { fate: 'failed', settlesAt: at, returnsAt: at });
-        return { ...said, fields: { ...said.fields, state: 'SUCCESS' } };
-      },
+      feign: () => takeToFail(this.#at.book, id, at, take, { state: 'SUCCESS' }),
       deny: () => {
         take();
         return refused(400, 'INVALID_REQUEST');
