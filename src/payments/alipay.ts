@@ -10,7 +10,7 @@
  * A payment is asked for by an address for the buyer's browser, which nobody needs to be asked for.
  */
 import type { KeyObject } from 'node:crypto';
-import type { AlipaySdk } from 'alipay-sdk';
+import type { AlipaySdk, AlipaySdkConfig } from 'alipay-sdk';
 import { UnavailableError } from '../platform/errors.ts';
 import { decimal } from '../reconciliation/yuan.ts';
 import { type AlipayFields, alipayNotice, alipayPayment, alipayTransfer, alipayWord } from './alipay-answers.ts';
@@ -30,11 +30,20 @@ import {
   type TransferAnswer,
 } from './provider.ts';
 
+/** Each as PEM. An app that sends money must sign with them. */
+export interface AlipayCertificates {
+  readonly own: string;
+  /** Alipay's, of its public key. */
+  readonly provider: string;
+  readonly root: string;
+}
+
 export interface AlipayAccount {
   readonly appId: string;
   readonly privateKey: KeyObject;
   /** Alipay's, not our own. */
   readonly publicKey: KeyObject;
+  readonly certificates: AlipayCertificates | null;
   readonly gateway: string;
   /** Where Alipay sends its notices. */
   readonly noticeUrl: string;
@@ -171,19 +180,18 @@ export class Alipay implements Provider {
   readonly #common = () => ({ timestamp: beijingText(Date.now()) });
 
   async #client(): Promise<AlipaySdk> {
-    const { appId, privateKey, publicKey, gateway } = this.#account;
-    this.#sdk ??= import('alipay-sdk').then(
-      ({ AlipaySdk }) =>
-        new AlipaySdk({
-          appId,
-          privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-          keyType: 'PKCS8',
-          alipayPublicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-          gateway,
-        }),
-    );
+    this.#sdk ??= import('alipay-sdk').then(({ AlipaySdk }) => new AlipaySdk(configOf(this.#account)));
     return this.#sdk;
   }
+}
+
+function configOf({ appId, privateKey, publicKey, certificates, gateway }: AlipayAccount): AlipaySdkConfig {
+  const privatePem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const common = { appId, privateKey: privatePem, keyType: 'PKCS8', gateway } as const;
+  if (certificates === null)
+    return { ...common, alipayPublicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString() };
+  const { own, provider, root } = certificates;
+  return { ...common, appCertContent: own, alipayPublicCertContent: provider, alipayRootCertContent: root };
 }
 
 /** The kind of transfer that a query has to name too. */

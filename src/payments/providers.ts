@@ -2,10 +2,11 @@
  * The providers that the settings are there for. One with none of its own settings is not in use; one with some of them,
  * or with a key that cannot be read, is a mistake that a person must correct.
  */
+import type { KeyObject } from 'node:crypto';
 import type { SettingName, SettingValue } from '../platform/config.ts';
 import { SetupError } from '../platform/errors.ts';
-import { Alipay } from './alipay.ts';
-import { keyIn } from './keys.ts';
+import { Alipay, type AlipayCertificates } from './alipay.ts';
+import { certificateIn, keyIn } from './keys.ts';
 import type { Provider, ProviderName } from './provider.ts';
 import { Wechat } from './wechat.ts';
 
@@ -53,14 +54,29 @@ export function providerFrom(name: ProviderName, setting: SettingOf): Provider {
 }
 
 function alipayFrom(setting: SettingOf): Provider {
+  const privateKey = keyOf(setting, 'private', 'TIDEMARK_ALIPAY_KEY_FILE');
   return new Alipay({
     appId: have(setting, 'TIDEMARK_ALIPAY_APP_ID'),
-    privateKey: keyOf(setting, 'private', 'TIDEMARK_ALIPAY_KEY_FILE'),
+    privateKey,
     publicKey: keyOf(setting, 'public', 'TIDEMARK_ALIPAY_PUBLIC_KEY_FILE'),
+    certificates: alipayCertificates(setting, privateKey),
     gateway: have(setting, 'TIDEMARK_ALIPAY_GATEWAY'),
     noticeUrl: noticeUrl(setting, 'alipay'),
     timeoutMs: have(setting, 'TIDEMARK_PROVIDER_TIMEOUT'),
   });
+}
+
+/** Of an app that signs with certificates; null for one that signs with a key alone. */
+function alipayCertificates(setting: SettingOf, privateKey: KeyObject): AlipayCertificates | null {
+  const names = ['TIDEMARK_ALIPAY_CERT_FILE', 'TIDEMARK_ALIPAY_ROOT_CERT_FILE'] as const;
+  const [own, root] = names.map((name) => setting(name));
+  if (own === undefined && root === undefined) return null;
+  const provider = 'TIDEMARK_ALIPAY_PUBLIC_KEY_FILE';
+  return {
+    own: certificateIn(have(setting, names[0]), names[0], privateKey),
+    provider: certificateIn(have(setting, provider), provider, null),
+    root: certificateIn(have(setting, names[1]), names[1], null),
+  };
 }
 
 function wechatFrom(setting: SettingOf): Provider {
@@ -89,6 +105,6 @@ type KeyFile = Extract<SettingName, `TIDEMARK_${'ALIPAY' | 'WECHAT'}_${string}_F
 /** A setting that was seen to be there, or has a default. */
 function have<Name extends SettingName>(setting: SettingOf, name: Name): NonNullable<SettingValue<Name>> {
   const value = setting(name);
-  if (value === undefined || value === null) throw new SetupError(`${name} is missing`);
+  if (value === undefined || value === null) throw new SetupError(`${name} is missing`, '.env.example says what it is');
   return value as NonNullable<SettingValue<Name>>;
 }

@@ -29,8 +29,18 @@ export const paymentSettings = {
     schema: text,
   },
   TIDEMARK_ALIPAY_PUBLIC_KEY_FILE: {
-    expects: "the file of Alipay's public key (not your app's own)",
+    expects: "the file of Alipay's public key, or of its certificate (not your app's own)",
     example: '/etc/tidemark/alipay-public-key.pem',
+    schema: text,
+  },
+  TIDEMARK_ALIPAY_CERT_FILE: {
+    expects: "the file of your app's certificate, for an app that signs with certificates",
+    example: '/etc/tidemark/appCertPublicKey.crt',
+    schema: text,
+  },
+  TIDEMARK_ALIPAY_ROOT_CERT_FILE: {
+    expects: "the file of Alipay's root certificates, for an app that signs with certificates",
+    example: '/etc/tidemark/alipayRootCert.crt',
     schema: text,
   },
   TIDEMARK_ALIPAY_GATEWAY: {

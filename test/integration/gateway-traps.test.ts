@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
@@ -14,6 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 const names: readonly ProviderName[] = ['alipay', 'wechat'];
 
 async function opened(name: ProviderName, more: Parameters<typeof orderToPay>[0] = {}): Promise<bigint> {
@@ -112,6 +113,55 @@ test('the gateway takes no signature but ours', async () => {
   } finally {
     await other.close();
   }
+});
+
+describe.skipIf(!hasOpenssl)('an app of Alipay that signs with certificates', () => {
+  const certificate = async (key: string, name: string) => {
+    const file = `${key}.${name}.crt`;
+    const subject = ['-subj', `/C=CN/O=Sandbox/CN=${name}`, '-days', '10', '-out', file];
+    await promisify(execFile)('openssl', ['req', '-x509', '-new', '-key', key, ...subject]);
+    return file;
+  };
+  const settingsWith = async () => {
+    const { TIDEMARK_ALIPAY_KEY_FILE = '', TIDEMARK_ALIPAY_PUBLIC_KEY_FILE = '' } = world.settings;
+    const provider = TIDEMARK_ALIPAY_PUBLIC_KEY_FILE.replace('-public-key.pem', '-key.pem');
+    return {
+      ...world.settings,
+      TIDEMARK_ALIPAY_CERT_FILE: await certificate(TIDEMARK_ALIPAY_KEY_FILE, 'app'),
+      TIDEMARK_ALIPAY_PUBLIC_KEY_FILE: await certificate(provider, 'alipay'),
+      TIDEMARK_ALIPAY_ROOT_CERT_FILE: await certificate(provider, 'root'),
+    };
+  };
+  const alipayWith = (environment: Record<string, string>) => {
+    const config = Config.read({ environment, workingFolder: '/' });
+    return providerFrom('alipay', (setting) => config.get(setting));
+  };
+
+  test('names them in its requests, and verifies with the one of Alipay', async () => {
+    const alipay = alipayWith(await settingsWith());
+    const order = orderToPay();
+    const { content } = await alipay.request(order);
+    expect(new URL(content).searchParams.get('app_cert_sn')).toMatch(/^[0-9a-f]{32}$/);
+    expect(new URL(content).searchParams.get('alipay_root_cert_sn')).toMatch(/^[0-9a-f]{32}$/);
+    expect(world.gateway.opens(content)).toBe(true);
+    world.gateway.pays(order.orderId);
+    expect((await alipay.query(order.orderId)).state).toBe('paid');
+    const notice = await alipay.readNotice(world.gateway.notices.message(String(order.orderId)));
+    expect(notice).toMatchObject({ about: 'order', orderId: order.orderId });
+    world.gateway.faults.next('bad-signature');
+    expect((await alipay.query(order.orderId)).state).toBe('unknown');
+  });
+
+  test('with one of them alone, of another key, or that is none, is told so', async () => {
+    const settings = await settingsWith();
+    const { TIDEMARK_ALIPAY_ROOT_CERT_FILE: root, ...rest } = settings;
+    expect(() => alipayWith(rest)).toThrow(/TIDEMARK_ALIPAY_ROOT_CERT_FILE is missing/);
+    expect(() => alipayWith({ ...settings, TIDEMARK_ALIPAY_CERT_FILE: root })).toThrow(
+      /is the certificate of another key/,
+    );
+    const key = world.settings.TIDEMARK_ALIPAY_PUBLIC_KEY_FILE as string;
+    expect(() => alipayWith({ ...settings, TIDEMARK_ALIPAY_PUBLIC_KEY_FILE: key })).toThrow(/holds no certificate/);
+  });
 });
 
 describe('an answer of Alipay that was changed on its way', () => {
