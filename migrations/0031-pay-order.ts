@@ -48,7 +48,7 @@ const payOrderDetail = (table: number): Migration => ({
     expires_in_seconds INT UNSIGNED NOT NULL,
     provider_id VARCHAR(64) NULL COMMENT 'what the provider calls the payment',
     word VARCHAR(128) NULL COMMENT 'of the last answer of the provider',
-    answered_at TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'when that word came',
+    answered_at TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'when that word came first',
     paid_at TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'by the provider',
     created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
     PRIMARY KEY (order_id),

@@ -42,8 +42,9 @@ export class Applying {
     if (order === null) return { outcome: 'settled', detail: 'there is no such order', nextAt: null };
     if (order.nextAt === null) return { outcome: 'settled', detail: order.state, nextAt: null };
     const answer = await this.#ask(order);
-    const obstacle = await this.apply(order, answer);
+    const found = await this.apply(order, answer);
     const now = (await this.#orders.read(orderId)) as Order;
+    const obstacle = isSettled(now) ? null : found; // somebody else got over it
     const outcome = obstacle?.outcome === 'stuck' ? 'stuck' : outcomeOf(now, answer);
     const nextAt = nextLook(now, outcome, Math.random());
     await this.#orders.schedule(now, nextAt);
@@ -62,19 +63,20 @@ export class Applying {
     for (let known = order; ; ) {
       const verdict = judge(known, answer);
       if (verdict !== null && 'concern' in verdict) await this.#orders.keepConcern(order.orderId, verdict.concern);
-      const isMeant = verdict !== null && 'move' in verdict;
-      if (isMeant && !(await this.#orders.move(known, verdict.move))) {
-        // Another answer came first: judged again, but by the time at which this one was asked for.
-        known = { ...((await this.#orders.read(order.orderId)) as Order), readAt: order.readAt };
-        continue;
-      }
-      return this.finish(order.orderId);
+      if (verdict === null || 'concern' in verdict) return this.finish(known);
+      if (await this.#orders.move(known, verdict.move)) return this.finish({ ...known, state: verdict.move });
+      // Another answer came first: judged again, but by the time at which this one was asked for.
+      known = { ...((await this.#orders.read(order.orderId)) as Order), readAt: order.readAt };
     }
   }
 
-  /** Gives the wallet what the order's state asks for. @returns why it could not; null when it has it */
-  async finish(orderId: bigint): Promise<Obstacle | null> {
-    const order = (await this.#orders.read(orderId)) as Order;
+  /**
+   * Gives the wallet what the order's state asks for.
+   *
+   * @param order may be older than its row: what was done since is found done
+   * @returns why it could not; null when it has it
+   */
+  async finish(order: Order): Promise<Obstacle | null> {
     if (order.state === 'pending' || isSettled(order)) return null;
     if (!order.isCredited) {
       const obstacle = await this.#credit(order);

@@ -42,7 +42,7 @@ export interface OrderDetail {
   readonly expiresInSeconds: number;
   /** The provider's number of the payment. */
   readonly providerId: string | null;
-  /** Of the provider's last answer, and when it came. */
+  /** Of the provider's last answer, and since when it says so. */
   readonly word: string | null;
   readonly answeredAt: number | null;
   /** By the provider. */

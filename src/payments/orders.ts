@@ -107,22 +107,26 @@ export class Orders {
     return row === undefined ? null : toView(row);
   }
 
-  /** The latest orders of a state, or those that a person must look at. */
-  async list(of: OrderState | 'concern', limit: number): Promise<OrderView[]> {
-    // What is of concern is asked about, if rarely: so it is found by the index of what is due.
-    const condition =
-      of === 'concern'
-        ? "o.provider IN ('alipay', 'wechat') AND o.next_at IS NOT NULL AND o.concern IS NOT NULL"
-        : 'o.state = ?';
-    const parameters = of === 'concern' ? [limit] : [of, limit];
+  /** The latest orders of a state. */
+  listState(state: OrderState, limit: number): Promise<OrderView[]> {
+    return this.#list('WHERE o.state = ?', [state, limit]);
+  }
+
+  /** Those that a person must look at. They are asked about, if rarely: so they are found by the index of what is due. */
+  listConcerns(limit: number): Promise<OrderView[]> {
+    const concerns = "WHERE o.provider IN ('alipay', 'wechat') AND o.next_at IS NOT NULL AND o.concern IS NOT NULL";
+    return this.#list(concerns, [limit], 'FORCE INDEX (due)');
+  }
+
+  async #list(where: string, parameters: readonly (string | number)[], hint = ''): Promise<OrderView[]> {
     const rows = await this.#everywhere(
-      (table) => `${viewsIn(table)} WHERE ${condition} ORDER BY o.order_id DESC LIMIT ?`,
+      (table) => `${viewsIn(table, hint)} ${where} ORDER BY o.order_id DESC LIMIT ?`,
       parameters,
     );
     return rows
       .map(toView)
-      .sort((a, b) => (a.orderId < b.orderId ? 1 : -1))
-      .slice(0, limit);
+      .sort((one, other) => (one.orderId < other.orderId ? 1 : -1))
+      .slice(0, Number(parameters.at(-1)));
   }
 
   /** Moves an order on from the state that it was seen in; the rest is due soon. @returns false when it is in another by now */
@@ -151,14 +155,15 @@ export class Orders {
     await this.#write(orderId, `SET concern = ?, next_at = ${soon} WHERE NOT concern <=> ? AND`, [text, text]);
   }
 
-  /** Keeps what the provider said, for people. */
+  /** Keeps what the provider said, for people, where it is another word than before. */
   async note(orderId: bigint, { word, providerId, paidAt }: PaymentAnswer): Promise<void> {
+    const text = word.slice(0, 128);
     await this.#sessions.run((session) =>
       session.write(
         `UPDATE pay_order_detail_${tableOfOrder(orderId, this.#tables)}
             SET word = ?, answered_at = NOW(3), provider_id = COALESCE(?, provider_id), paid_at = COALESCE(${atSeconds}, paid_at)
-          WHERE order_id = ?`,
-        [word.slice(0, 128), providerId, paidAt === null ? null : secondsOf(paidAt), String(orderId)],
+          WHERE NOT word <=> ? AND order_id = ?`,
+        [text, providerId, paidAt === null ? null : secondsOf(paidAt), text, String(orderId)],
       ),
     );
   }
@@ -227,8 +232,8 @@ export class Orders {
   }
 }
 
-const viewsIn = (table: number) =>
-  `SELECT ${orderColumns}, ${detailColumns} FROM pay_order_${table} o JOIN pay_order_detail_${table} d ON d.order_id = o.order_id`;
+const viewsIn = (table: number, hint = '') =>
+  `SELECT ${orderColumns}, ${detailColumns} FROM pay_order_${table} o ${hint} JOIN pay_order_detail_${table} d ON d.order_id = o.order_id`;
 
 const numberOrNull = (cell: Cell | undefined) => (cell === null ? null : Number(cell));
 const textOrNull = (cell: Cell | undefined) => (cell === null ? null : String(cell));

@@ -109,7 +109,7 @@ export class Payments {
 
   /** Orders of a state, or those that a person must look at, the latest first. @throws when they cannot be read */
   list(of: OrderState | 'concern', limit = 50): Promise<OrderView[]> {
-    return this.#orders.list(of, limit);
+    return of === 'concern' ? this.#orders.listConcerns(limit) : this.#orders.listState(of, limit);
   }
 
   /**
@@ -136,7 +136,7 @@ export class Payments {
     return called(this.#sessions, codes.writeError, async () => {
       const answer = await resolveOrder(this.#sessions, this.#orders, resolution);
       if (answer.code !== 0) return answer;
-      await this.#applying.finish(orderId);
+      await this.#applying.finish(answer.order);
       const order = (await this.#orders.view(orderId)) as OrderView;
       if (!isSettled(order) || order.concern !== null) return { code: 0, order };
       await this.#orders.schedule(order, null);
