@@ -1,6 +1,6 @@
 /** `tidemark payments`: orders for the person at night. What changes something asks first, and leaves a trace. */
 
-import { type OrderState, type OrderView, Payments } from '../payments/index.ts';
+import { type OrderState, type OrderView, type OrderWithHistory, Payments, type Resolved } from '../payments/index.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
 import { openSurroundings, type Surroundings } from './app.ts';
 import { confirm } from './confirm.ts';
@@ -23,7 +23,10 @@ const oneOrder = `${command} show <order>`;
 
 export async function show(order: string, options: Options): Promise<number> {
   return withPayments(async (payments, surroundings) => {
-    tell(await find(payments, order), options, surroundings);
+    const { resolutions, ...found } = await find(payments, order);
+    if (options.json) printMoneyJson({ ...found.order, resolutions });
+    else tell(found.order, surroundings);
+    if (!options.json) for (const one of resolutions) print(describe(one, surroundings));
     return undefined;
   });
 }
@@ -59,21 +62,23 @@ export async function resolve(order: string, options: Options): Promise<number> 
     throw new UsageError('--as is missing: paid or closed', `${command} resolve ${order} --as paid --reason "…"`);
   const reason = reasonOf(options, `${command} resolve ${order} --as ${as}`);
   return withPayments(async (payments, surroundings) => {
-    const { orderId, merchantId, amount, state } = await find(payments, order);
+    const { orderId, merchantId, amount, state } = (await find(payments, order)).order;
     const end = as === 'paid' ? `it is paid, and account ${merchantId} is credited` : 'nobody has paid it';
     const question = `order ${orderId}, ${state}, of ${yuan(amount)} yuan: ${end} (${reason})`;
     if (options.yes !== true && !(await confirm(question))) return undefined;
     const answer = await payments.resolve({ orderId, as, reason, operator: operator(command) });
-    tell(answerOf(answer, `${command} show ${orderId}`).order, options, surroundings);
+    const after = answerOf(answer, `${command} show ${orderId}`).order;
+    if (options.json) printMoneyJson(after);
+    else tell(after, surroundings);
     return undefined;
   });
 }
 
-async function find(payments: Payments, text: string): Promise<OrderView> {
+async function find(payments: Payments, text: string): Promise<OrderWithHistory> {
   const orderId = idOf('order', text, command);
   const answer = await payments.order(orderId);
   if (answer.code === 1) throw new UsageError(answer.reason, `${command} list`);
-  return answerOf(answer, oneOrder).order;
+  return answerOf(answer, oneOrder);
 }
 
 /** @param work answers the exit code, where that is not 0 */
@@ -92,18 +97,20 @@ async function withPayments(
   }
 }
 
-function tell(order: OrderView, options: Options, { zone }: Surroundings): void {
-  if (options.json) {
-    printMoneyJson(order);
-    return;
-  }
+function describe({ as, operator: who, reason, at }: Resolved, { zone }: Surroundings): string {
+  return `  ${zone.text(at)} resolved as ${as}: ${reason}, by ${who}`;
+}
+
+function tell(order: OrderView, { zone }: Surroundings): void {
   const at = (instant: number | null) => (instant === null ? 'never' : zone.text(instant));
   print(`order ${order.orderId}: ${yuan(order.amount)} yuan by ${order.provider} to account ${order.merchantId}`);
   print(`  ${order.state}${moneyOf(order)}, bill ${order.billId}, "${order.subject}"`);
   print(`  created ${at(order.createdAt)}, expires ${at(order.expiresAt)}, paid ${at(order.paidAt)}`);
   print(`  asked ${order.attempts} times, next ${at(order.nextAt)}`);
   if (order.word !== null)
-    print(`  the provider said ${order.word} at ${at(order.answeredAt)}, its number ${order.providerId ?? 'unknown'}`);
+    print(
+      `  the provider says ${order.word} since ${at(order.answeredAt)}, its number ${order.providerId ?? 'unknown'}`,
+    );
   if (order.concern !== null)
     print(`  a person must look: ${order.concern}\nNext: ${command} resolve ${order.orderId}`);
 }

@@ -9,7 +9,7 @@ import type { Sessions } from '../ledger/sessions.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import type { Applying } from './applying.ts';
 import type { Orders } from './orders.ts';
-import type { Notice, NoticeRequest, Provider, Reply } from './provider.ts';
+import { type Notice, NoticeError, type NoticeRequest, type Provider, type Reply } from './provider.ts';
 
 /** Who wants to know of notices about payouts. */
 export interface PayoutNotices {
@@ -19,7 +19,7 @@ export interface PayoutNotices {
 export interface NoticeOptions {
   /** Who is told of notices about payouts. Without them, those are to be sent again. */
   readonly payouts?: PayoutNotices;
-  /** Called with why a notice was not taken: forged, too old, or the database is away. */
+  /** Called with why a notice was not taken: forged, too old, about no order of ours, or the database is away. */
   readonly noticeFailed?: (error: unknown) => void;
 }
 
@@ -68,7 +68,8 @@ export class Notices {
       return this.#payouts !== null;
     }
     const order = await this.#orders.read(notice.orderId);
-    if (order === null || order.provider !== provider.name) return false;
+    if (order === null || order.provider !== provider.name)
+      throw new NoticeError(`${provider.name} tells of order ${notice.orderId}, which is none of ours there`);
     const obstacle = await this.#applying.apply(order, notice.answer);
     return obstacle?.outcome !== 'waiting';
   }

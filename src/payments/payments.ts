@@ -27,13 +27,18 @@ import { OrderIds } from './order-nodes.ts';
 import { assertTables } from './order-tables.ts';
 import { Orders } from './orders.ts';
 import type { NoticeRequest, Provider, ProviderName, Reply } from './provider.ts';
-import { type OrderResolution, resolveOrder } from './resolving.ts';
+import { type OrderResolution, type Resolved, readResolutions, resolveOrder } from './resolving.ts';
 
 export interface PaymentsOptions extends Omit<LedgerOptions, 'caller'>, NoticeOptions {
   /** Those that are set up. */
   readonly providers: readonly Provider[];
   /** Over how many tables the orders are spread, as TIDEMARK_ORDER_TABLES says: fixed once they are made. Default 4. */
   readonly tables?: number;
+}
+
+export interface OrderWithHistory {
+  readonly order: OrderView;
+  readonly resolutions: readonly Resolved[];
 }
 
 export class Payments {
@@ -98,12 +103,14 @@ export class Payments {
     return this.#creating.request(orderId);
   }
 
-  async order(orderId: bigint): Promise<Answer<{ readonly order: OrderView }>> {
+  /** An order, and what people have decided about it, the first first. */
+  async order(orderId: bigint): Promise<Answer<OrderWithHistory>> {
     const mistake = checkId('orderId', orderId);
     if (mistake !== null) return mistake;
     return called(this.#sessions, codes.readError, async () => {
       const order = await this.#orders.view(orderId);
-      return order === null ? noOrder(orderId) : { code: 0, order };
+      if (order === null) return noOrder(orderId);
+      return { code: 0, order, resolutions: await readResolutions(this.#sessions, orderId) };
     });
   }
 
@@ -146,7 +153,7 @@ export class Payments {
 
   /** What is due to be looked at: for `check-pending-payments`. */
   book(): DueBook {
-    return orderBook(this.#orders, this.#applying);
+    return orderBook(this.#sessions, this.#orders, this.#applying);
   }
 
   /** An id as orders have them, for what else is to have one. @throws as `OrderIds.next` */

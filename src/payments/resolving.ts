@@ -3,7 +3,7 @@ import { type Answer, codes, type Refusal, refuse } from '../ledger/answer.ts';
 import type { Sessions } from '../ledger/sessions.ts';
 import type { Session } from '../platform/mysql.ts';
 import { noOrder } from './creating.ts';
-import type { Order, OrderView } from './order.ts';
+import type { Order, OrderState, OrderView } from './order.ts';
 import type { Orders } from './orders.ts';
 
 export interface OrderResolution {
@@ -12,6 +12,33 @@ export interface OrderResolution {
   readonly as: 'paid' | 'closed';
   readonly operator: string;
   readonly reason: string;
+}
+
+/** What a person has decided. */
+export interface Resolved extends Omit<OrderResolution, 'orderId'> {
+  readonly stateBefore: OrderState;
+  /** Why they had to look; null where nobody had to. */
+  readonly concern: string | null;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+export async function readResolutions(sessions: Sessions, orderId: bigint): Promise<Resolved[]> {
+  const rows = await sessions.run((session) =>
+    session.tuples(
+      `SELECT resolved_as, operator, reason, state_before, concern, CAST(UNIX_TIMESTAMP(at) * 1000 AS SIGNED)
+         FROM order_resolution WHERE order_id = ? ORDER BY id`,
+      [String(orderId)],
+    ),
+  );
+  return rows.map(([as, operator, reason, stateBefore, concern, at]) => ({
+    as: as as Resolved['as'],
+    operator: String(operator),
+    reason: String(reason),
+    stateBefore: stateBefore as OrderState,
+    concern: concern === null ? null : String(concern),
+    at: Number(at),
+  }));
 }
 
 /** Moves the order, in one transaction with the note of who did it. What its new state asks for is for the caller. */

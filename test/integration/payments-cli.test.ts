@@ -81,7 +81,7 @@ describe('show', () => {
     expect(code).toBe(0);
     expect(stdout).toContain(`order ${orderId}: 1,234.56 yuan by alipay to account ${account}`);
     expect(stdout).toMatch(/paid and credited, bill \d+, "green tea"/);
-    expect(stdout).toMatch(/the provider said TRADE_SUCCESS at .*, its number A17/);
+    expect(stdout).toMatch(/the provider says TRADE_SUCCESS since .*, its number A17/);
   });
 
   test('tells scripts the same, fen and ids as text', async () => {
@@ -137,6 +137,10 @@ describe('resolve', () => {
     expect(await ledger.balance(account)).toMatchObject({ balance: 123_456n });
     const kept = await world.ledger.tuples(`SELECT operator, reason FROM order_resolution WHERE order_id = ${orderId}`);
     expect(kept).toEqual([[expect.stringContaining('(tidemark payments)'), 'case 12']]);
+    expect((await run('show', String(orderId))).stdout).toMatch(
+      /resolved as paid: case 12, by .* \(tidemark payments\)/,
+    );
+    expect(json(await run('show', String(orderId), '--json'))).toMatchObject({ resolutions: [{ as: 'paid' }] });
   });
 
   test.each([

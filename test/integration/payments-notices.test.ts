@@ -97,7 +97,11 @@ test('why a notice is not taken is told to the program', async () => {
   const failures: unknown[] = [];
   const payments = await world.connect({ noticeFailed: (error) => failures.push(error) });
   await payments.notice('alipay', noticeOf(about(), 'forged'));
-  expect(failures).toEqual([new NoticeError('not signed')]);
+  await payments.notice('alipay', noticeOf(about({ orderId: 1n })));
+  expect(failures).toEqual([
+    new NoticeError('not signed'),
+    new NoticeError('alipay tells of order 1, which is none of ours there'),
+  ]);
 });
 
 describe('the very same message', () => {
