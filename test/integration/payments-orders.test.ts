@@ -404,6 +404,22 @@ describe('what a person decides', () => {
   });
 });
 
+test.each([
+  ['credited, but not paid', 'credited = 1', 4025],
+  ['returned, but not credited', "state = 'refunded', returned = 1", 4025],
+  ['returned, but not refunded', "state = 'paid', credited = 1, returned = 1", 4025],
+  ['given up, but credited', "state = 'closed', credited = 1", 4025],
+  ['of no money', 'amount = 0', 4025],
+])('no row can be %s', async (_, assignments, errno) => {
+  await expect(world.change(orderId, assignments)).rejects.toMatchObject({ errno });
+});
+
+test('no two orders of a table can have one bill', async () => {
+  const other = await world.order(merchant);
+  const [bill] = await world.row(other, 'bill_id');
+  await expect(world.change(orderId, `bill_id = ${bill}`)).rejects.toMatchObject({ errno: 1062 });
+});
+
 test('orders are listed by state, the latest first, from all tables', async () => {
   const ids = [];
   for (let index = 0; index < 6; index++) {

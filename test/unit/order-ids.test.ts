@@ -66,6 +66,11 @@ describe('an id', () => {
   });
 });
 
+test('ids and hashes are made as they always were: orders are found by them', () => {
+  expect([1n, 4711n, 2n ** 64n - 1n].map(hashOf)).toEqual([39, 35, 24]);
+  expect(idOf({ time: 1_795_289_213_561, hash: 35, sequence: 3 }, 7)).toBe(1441510199652450755n);
+});
+
 describe('the table of an order', () => {
   test('is the same from its id as from its merchant', () => {
     fc.assert(
