@@ -154,18 +154,27 @@ class Lane {
   }
 
   async work(): Promise<void> {
-    await this.#setClock();
-    while (!this.#check.stop.aborted && this.#failure === null) {
-      await this.#room();
-      const { names, rubbish, isStale } = await this.#queue.handOut(this.#now(), handful, leaseMs);
-      for (const text of rubbish) this.#check.warn(`the queue of ${this.#provider} held what is no name: ${text}`);
-      for (const name of names) this.#begin(name);
-      if (isStale || (names.length === 0 && !this.#isConfirmed)) await this.#fill();
-      else if (names.length === 0 && this.#inHand.size === 0) break;
-      else if (names.length === 0) await Promise.race(this.#inHand);
+    try {
+      await this.#setClock();
+      while (!this.#check.stop.aborted && this.#failure === null) {
+        await this.#room();
+        if (!(await this.#beginSome())) break;
+      }
+    } finally {
+      await Promise.all(this.#inHand);
     }
-    await Promise.all(this.#inHand);
     if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** Begins what the queue hands out. Answers whether there may be more. */
+  async #beginSome(): Promise<boolean> {
+    const { names, rubbish, isStale } = await this.#queue.handOut(this.#now(), handful, leaseMs);
+    for (const text of rubbish) this.#check.warn(`the queue of ${this.#provider} held what is no name: ${text}`);
+    for (const name of names) this.#begin(name);
+    if (isStale || (names.length === 0 && !this.#isConfirmed)) await this.#fill();
+    else if (names.length === 0 && this.#inHand.size === 0) return false;
+    else if (names.length === 0) await Promise.race(this.#inHand);
+    return true;
   }
 
   #begin(name: DueName): void {
