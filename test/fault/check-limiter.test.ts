@@ -14,7 +14,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Limiter } from '../../src/payments/limiter.ts';
 import { UnavailableError } from '../../src/platform/errors.ts';
 import { RedisLink } from '../../src/platform/redis.ts';
-import { bestAverage, mostInASecond } from '../support/seconds.ts';
+import { averageMin, mostInASecond } from '../support/seconds.ts';
 import { redisUrl, startTestServers, type TestServers } from '../support/servers.ts';
 
 const seconds = Number(process.env.TIDEMARK_TEST_SECONDS ?? 5);
@@ -59,17 +59,15 @@ describe('the limiter', () => {
     if (process.env.TIDEMARK_TEST_SECONDS !== undefined) process.stdout.write(`${what}: ${JSON.stringify(figures)}\n`);
   }
 
-  test('lets three processes send at most 100 requests in any second, and at least 90 on average', async () => {
+  test('lets three processes send at most 100 requests in any second, and nearly as many on average', async () => {
     startCallers(3, 100);
     await arrived(300); // all are there
+    const [from, before] = [performance.now(), arrivals.length];
     await sleep(seconds * 1000);
-    const stretch = Math.min(seconds - 1, 30);
-    // A machine that is busy with something else gets the time that it needs for a good stretch.
-    for (let wait = 0; wait < 60 && bestAverage(arrivals, stretch) < 90; wait++) await sleep(1000);
-    const average = bestAverage(arrivals, stretch);
+    const average = (arrivals.length - before) / ((performance.now() - from) / 1000);
     tell('three processes', { average, most: mostInASecond(arrivals) });
     expect(mostInASecond(arrivals)).toBeLessThanOrEqual(100);
-    expect(average).toBeGreaterThanOrEqual(90);
+    expect(average).toBeGreaterThanOrEqual(averageMin);
   });
 
   test('lets no second have more while Redis loses everything, and is restarted', async () => {
