@@ -49,6 +49,8 @@ export interface GatewayOptions {
 export interface LogLine {
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** When it was answered, or the client went away; null before. */
+  endedAt: number | null;
   readonly provider: ProviderName;
   readonly action: string;
   readonly id: string;
@@ -196,7 +198,13 @@ export class Gateway {
       for await (const piece of request) pieces.push(piece);
       const body = Buffer.concat(pieces).toString('utf8');
       const asked = { method: request.method ?? '', path: request.url ?? '/', headers: request.headers, body, at };
+      const logged = this.log.length;
       const sent = this.#answer(asked);
+      const line = this.log[logged];
+      if (line !== undefined)
+        response.once('close', () => {
+          line.endedAt = Date.now();
+        });
       if (sent === 'silence') return;
       if (sent === 'reset') response.destroy();
       else response.writeHead(sent.status, { ...sent.headers }).end(sent.body);
@@ -219,7 +227,7 @@ export class Gateway {
     const isOver = this.#isOver(provider, asked.at);
     const deed = provider === 'alipay' ? this.#alipay.read(asked) : this.#wechat.read(asked);
     const note = (fault: LogLine['fault'], action = '', id = '') => {
-      this.log.push({ at: asked.at, provider, action, id, fault });
+      this.log.push({ at: asked.at, endedAt: null, provider, action, id, fault });
     };
     if (isSent(deed)) {
       note('refused');
