@@ -14,9 +14,10 @@ import type { Command, Runs } from './runs.ts';
 import { controlDatabase, hotShards, type Stage } from './stage.ts';
 
 export interface ControlVerdict {
-  readonly name: ControlName;
+  readonly name: string;
   readonly mistake: string;
-  readonly evidence: ControlFacts['evidence'];
+  /** What the checker finds of it. */
+  readonly evidence: string;
   /** How often the mistake has shown; 0: it was not caught, and the campaign proves nothing. */
   readonly found: number;
 }

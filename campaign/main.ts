@@ -6,7 +6,7 @@
  * (ledger/), and ledgers whose months and days are closed (closing/); and the fault. When the time is over, all goes on
  * in peace until every checkpoint is past the last write and every caller has its answers, and the checkers look: exit
  * code 0 for PASS, 1 for FAIL. The seed decides what writers, runs, callers and faults choose; when they come to it, the
- * machine.
+ * machine. The kind `payments` has a shape of its own: shops, buyers, and providers that lie (payments/).
  *
  * Each kind also runs controls, jobs that are known to be wrong (controls/), beside the others and under the same fault,
  * into databases of their own. One that the checker does not find fault with makes the campaign fail. Which belong to
@@ -22,18 +22,33 @@ import { exitCodes } from '../src/platform/errors.ts';
 import { runCampaign } from './campaign.ts';
 import type { Kind } from './fault.ts';
 import { kinds } from './kinds.ts';
+import { runPaymentsCampaign } from './payments/campaign.ts';
 import { places } from './stage.ts';
 import type { Verdict } from './verdict.ts';
 
+/** What is told of a kind; `payments` is none that a fault is begun for. */
+type Title = Pick<Kind, 'name' | 'summary' | 'headline'>;
+const payments: Title = {
+  name: 'payments',
+  summary: 'payments and payouts: false answers of the providers, SIGKILL, FLUSHALL (--orders n, --payouts n)',
+  headline: 'orders',
+};
+const titles: readonly Title[] = [...kinds, payments];
+/** How many a second there are when nobody says. */
+const usual = { orders: 10, payouts: 2.5 } as const;
+
 const usage = `npm run campaign -- <kind> [--seed n] [--minutes m | --seconds s] [--json]
-${kinds.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join('\n')}`;
+${titles.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join('\n')}`;
 
 class UsageMistake extends Error {}
 
 interface Wanted {
-  readonly kind: Kind;
+  readonly title: Title;
   readonly seed: number;
   readonly seconds: number;
+  /** Of the kind `payments`. */
+  readonly orders: number;
+  readonly payouts: number;
   readonly json: boolean;
 }
 
@@ -45,18 +60,22 @@ function readArguments(argv: readonly string[]): Wanted | 'help' {
       seed: { type: 'string' },
       minutes: { type: 'string' },
       seconds: { type: 'string' },
+      orders: { type: 'string' },
+      payouts: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return 'help';
   const [name, ...more] = positionals;
-  const kind = kinds.find((candidate) => candidate.name === name);
-  if (kind === undefined || more.length > 0) {
+  const title = titles.find((candidate) => candidate.name === name);
+  if (title === undefined || more.length > 0) {
     const wrong =
-      name === undefined ? 'a kind is missing' : `there is no campaign "${kind === undefined ? name : more[0]}"`;
-    throw new UsageMistake(`${wrong}: there are ${kinds.map((known) => known.name).join(', ')}`);
+      name === undefined ? 'a kind is missing' : `there is no campaign "${title === undefined ? name : more[0]}"`;
+    throw new UsageMistake(`${wrong}: there are ${titles.map((known) => known.name).join(', ')}`);
   }
+  if (title !== payments && (values.orders ?? values.payouts) !== undefined)
+    throw new UsageMistake(`--orders and --payouts are of the kind payments, not of ${title.name}`);
   if (values.minutes !== undefined && values.seconds !== undefined)
     throw new UsageMistake('--minutes and --seconds exclude each other');
   const seconds =
@@ -64,7 +83,11 @@ function readArguments(argv: readonly string[]): Wanted | 'help' {
       ? wholeNumber('--minutes', values.minutes ?? '5', 1) * 60
       : wholeNumber('--seconds', values.seconds, 5);
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1e6) : wholeNumber('--seed', values.seed, 0);
-  return { kind, seed, seconds, json: values.json };
+  const counts = {
+    orders: wholeNumber('--orders', values.orders ?? String(Math.round(usual.orders * seconds)), 1),
+    payouts: wholeNumber('--payouts', values.payouts ?? String(Math.round(usual.payouts * seconds)), 1),
+  };
+  return { title, seed, seconds, ...counts, json: values.json };
 }
 
 function wholeNumber(option: string, text: string, least: number): number {
@@ -89,7 +112,7 @@ function progressLine(): { tell(line: string): void; clear(): void } {
   };
 }
 
-async function show(verdict: Verdict, { headline }: Kind): Promise<void> {
+async function show(verdict: Verdict, { headline }: Title): Promise<void> {
   const { kind, seed, seconds, interrupted, gaps, repeats, figures, codes, controls, failures, keptIn } = verdict;
   await printTable(
     ['FIGURE', ''],
@@ -102,14 +125,14 @@ async function show(verdict: Verdict, { headline }: Kind): Promise<void> {
   );
   for (const { name, mistake, found, evidence } of controls)
     print(`control ${name} (${mistake}): ${found > 0 ? `caught, ${grouped(found)} ${evidence}` : 'NOT CAUGHT'}`);
-  if (seconds < 60)
+  if (seconds < 60 && kind !== payments.name)
     print('Under a minute, holds are 3 s and more, and fixed-lag is 2 s; from a minute on, 12 s and 10 s.');
   for (const failure of failures) print(`FAILURE ${failure}`);
   if (keptIn !== null) {
     print(`campaign.log and the servers' data are in ${keptIn}; to look at them:`);
-    for (const place of places)
+    for (const folder of kind === payments.name ? [keptIn] : places.map((place) => `${keptIn}/${place}`))
       print(
-        `  mariadbd --no-defaults --user="$(id -un)" --datadir=${keptIn}/${place}/mariadb --socket=${keptIn}/${place}/sock --skip-networking --skip-grant-tables`,
+        `  mariadbd --no-defaults --user="$(id -un)" --datadir=${folder}/mariadb --socket=${folder}/sock --skip-networking --skip-grant-tables`,
       );
   }
   const verdictWord = failures.length > 0 ? 'FAIL' : interrupted ? 'INTERRUPTED' : 'PASS';
@@ -132,19 +155,26 @@ async function main(argv: readonly string[]): Promise<number> {
     ['SIGTERM', exitCodes.terminated],
   ] as const) {
     process.once(signal, () => {
-      process.stderr.write(`campaign ${wanted.kind.name}: ${signal}: the load ends here\n`);
+      process.stderr.write(`campaign ${wanted.title.name}: ${signal}: the load ends here\n`);
       signalled = code;
       stop.abort();
     });
   }
   const line = progressLine();
-  process.stderr.write(`campaign ${wanted.kind.name}: seed ${wanted.seed}, ${wanted.seconds} s\n`);
-  const verdict = await runCampaign({ ...wanted, signal: stop.signal, progress: line.tell });
+  process.stderr.write(`campaign ${wanted.title.name}: seed ${wanted.seed}, ${wanted.seconds} s\n`);
+  const verdict = await run(wanted, { signal: stop.signal, progress: line.tell });
   line.clear();
   if (wanted.json) printJson(verdict);
-  else await show(verdict, wanted.kind);
+  else await show(verdict, wanted.title);
   if (verdict.failures.length > 0) return exitCodes.failed;
   return signalled ?? exitCodes.done;
+}
+
+function run(wanted: Wanted, hearing: { signal: AbortSignal; progress: (line: string) => void }): Promise<Verdict> {
+  const kind = kinds.find(({ name }) => name === wanted.title.name);
+  return kind === undefined
+    ? runPaymentsCampaign({ ...wanted, ...hearing })
+    : runCampaign({ kind, ...wanted, ...hearing });
 }
 
 function codeOf(error: unknown): number {

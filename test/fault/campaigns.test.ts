@@ -51,7 +51,11 @@ describe('npm run campaign', () => {
     });
 
   test.each([
-    { args: ['payments'], told: 'there is no campaign "payments": there are kills, pauses, network, redis, database' },
+    {
+      args: ['nothing'],
+      told: 'there is no campaign "nothing": there are kills, pauses, network, redis, database, payments',
+    },
+    { args: ['kills', '--orders', '5'], told: '--orders and --payouts are of the kind payments, not of kills' },
     { args: [], told: 'a kind is missing: there are kills' },
     { args: ['kills', '--minutes', '1', '--seconds', '9'], told: '--minutes and --seconds exclude each other' },
     { args: ['kills', '--seed', 'x'], told: '--seed "x": expected a whole number' },
