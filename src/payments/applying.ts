@@ -62,9 +62,10 @@ export class Applying {
     await this.#orders.note(order.orderId, answer);
     for (let known = order; ; ) {
       const verdict = judge(known, answer);
-      if (verdict !== null && 'concern' in verdict) await this.#orders.keepConcern(order.orderId, verdict.concern);
-      if (verdict === null || 'concern' in verdict) return this.finish(known);
-      if (await this.#orders.move(known, verdict.move)) return this.finish({ ...known, state: verdict.move });
+      if (verdict === null) return this.finish(known);
+      if ('concern' in verdict) {
+        if (await this.#orders.keepConcern(known, verdict.concern)) return this.finish(known);
+      } else if (await this.#orders.move(known, verdict.move)) return this.finish({ ...known, state: verdict.move });
       // Another answer came first: judged again, but by the time at which this one was asked for.
       known = { ...((await this.#orders.read(order.orderId)) as Order), readAt: order.readAt };
     }

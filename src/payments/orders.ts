@@ -149,10 +149,16 @@ export class Orders {
     await this.#write(orderId, 'SET bill_id = ? WHERE bill_id = ? AND credited = 0 AND', parameters);
   }
 
-  /** Keeps why a person must look, and has the order looked at soon, whoever found it. */
-  async keepConcern(orderId: bigint, concern: string): Promise<void> {
+  /**
+   * Keeps why a person must look, and has the order looked at soon, whoever found it.
+   *
+   * @returns false when the order has moved since it was judged
+   */
+  async keepConcern({ orderId, state }: Order, concern: string): Promise<boolean> {
     const text = concern.slice(0, 255);
-    await this.#write(orderId, `SET concern = ?, next_at = ${soon} WHERE NOT concern <=> ? AND`, [text, text]);
+    const set = `SET concern = ?, next_at = ${soon} WHERE state = ? AND NOT concern <=> ? AND`;
+    if ((await this.#write(orderId, set, [text, state, text])) === 1) return true;
+    return (await this.read(orderId))?.state === state; // it is kept already
   }
 
   /** Keeps what the provider said, for people, where it is another word than before. */

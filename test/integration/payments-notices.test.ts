@@ -34,6 +34,18 @@ const about = (more: Partial<Extract<Notice, { about: 'order' }>> = {}): Notice 
   ...more,
 });
 
+test('the whole refund that comes while a query is under way leaves nothing to a person, whatever that query says', async () => {
+  await world.payments.notice('alipay', noticeOf(about()));
+  world.alipay.script = async () => {
+    const whole = about({ answer: says('refunded', { amount: 1000n, refunded: 1000n }) });
+    expect(await world.payments.notice('alipay', noticeOf(whole))).toEqual(taken);
+    return says('refunded', { amount: 1000n }); // an unknown part
+  };
+  expect(await world.look(orderId)).toMatchObject({ outcome: 'settled', detail: 'refunded' });
+  expect((await world.row(orderId, 'state, concern, returned')).map(String)).toEqual(['refunded', 'null', '1']);
+  expect(await world.balance(merchant)).toBe(0n);
+});
+
 describe('a notice that an order is paid', () => {
   test('credits it at once, and is taken; a query confirms it soon', async () => {
     expect(await world.payments.notice('alipay', noticeOf(about()))).toEqual(taken);
