@@ -87,9 +87,10 @@ async function contextOf(runId: string, mode: DueContext['mode'], books: Books, 
     async deadLetter(refusal) {
       const isNew = !letters.has(refusal.key);
       letters.add(refusal.key);
-      if (isNew) log.warn(refusal.reason, { key: refusal.key });
       await books.use((session) => keepLetter(session, name, refusal, runId, clock.now(), zone));
-      if (isNew) result.deadLetters += 1;
+      if (!isNew) return;
+      log.warn(refusal.reason, { key: refusal.key });
+      result.deadLetters += 1;
     },
     async settled(keys) {
       const open = keys.filter((key) => letters.delete(key));

@@ -42,6 +42,7 @@ export class LogWriter {
   readonly #file: string | undefined;
   #winston: Promise<Logger> | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(level: Level, file: string | undefined) {
     this.#level = level;
@@ -71,13 +72,15 @@ export class LogWriter {
   }
 
   #write(level: Level, message: string, fields: Fields): void {
-    if (severity[level] > severity[this.#level]) return;
+    if (this.#isClosed || severity[level] > severity[this.#level]) return;
     this.#winston ??= createWinston(this.#level, this.#file);
     const winston = this.#winston;
     this.#last = this.#last.then(async () => (await winston).log({ ...fields, level, message }));
   }
 
+  /** What is told after this, by work that its run has dropped, is not written any more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#last;
     const winston = await this.#winston;
     if (winston === undefined) return;

@@ -1,0 +1,20 @@
+/** The log's writer: what is told after it was closed is not written, and does no harm. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { LogWriter } from '../../src/platform/log.ts';
+
+test('a line that comes after the log was closed is dropped, with those before it on disk', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-log-'));
+  const file = join(folder, 'log');
+  const writer = new LogWriter('warn', file);
+  const log = writer.log({ job: 'sync' });
+  log.warn('the first');
+  await writer.close();
+  log.warn('the second');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const lines = (await readFile(file, 'utf8')).trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line).message)).toEqual(['the first']);
+  await rm(folder, { recursive: true });
+});
