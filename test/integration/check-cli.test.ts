@@ -1,6 +1,8 @@
 /** Commands about a job without windows: what they tell of it, and what they refuse. */
+
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { payOrders } from '../../migrations/index.ts';
 import { expectComplaint, json, startCli } from '../support/cli-tools.ts';
 import { addThings, createThings, Gateway } from '../support/thing-book.ts';
 import { type CliResult, World } from '../support/world.ts';
@@ -136,6 +138,7 @@ describe('a job without windows', () => {
   test('is among the jobs of this installation', async () => {
     const jobs = json<{ job: string; schedule: string }[]>(await world.cli(['list', '--json']));
     expect(jobs).toContainEqual(expect.objectContaining({ job, schedule: '* * * * *' }));
+    for (const { sql } of payOrders(4)) await world.ledger.write(sql);
     expect(json(await world.cli(['run', job, '--json']))).toMatchObject({ outcome: 'nothing-due' });
   });
 });
