@@ -175,7 +175,7 @@ export class Till {
           .join(', '),
       ];
     });
-    this.#stage.table([{ head: 'ORDER OR PAYOUT' }, { head: 'REQUESTS, AND WHAT WENT WRONG' }], rows);
+    this.#stage.table([{ head: 'ORDER OR PAYOUT' }, { head: 'REQUESTS, AND WHAT WENT AMISS' }], rows);
   }
 
   async #compare(): Promise<void> {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectComplaint, json, openSession } from '../support/cli-tools.ts';
+import { startTestServers, type TestServers } from '../support/servers.ts';
 import { World } from '../support/world.ts';
 
 interface Line {
@@ -11,15 +12,20 @@ interface Line {
 
 describe('statements that a person has vouched for', () => {
   let world: World;
-  const report = 'DO /* the nightly report */ SLEEP(12)';
+  let servers: TestServers; // of its own: others would wait for the report
+  const report = 'DO /* the nightly report */ SLEEP(90)';
   const status = async (settings: Record<string, string>) =>
     json<Line[]>(await world.cli(['status', 'sync-user-extension', '--json'], settings))[0] as Line;
   const secondsBehind = ({ watermark }: Line) => (Date.now() - Date.parse(watermark)) / 1000;
 
   beforeAll(async () => {
-    world = await World.create(inject('servers'));
+    servers = await startTestServers();
+    world = await World.create(servers.addresses);
   });
-  afterAll(() => world.destroy());
+  afterAll(async () => {
+    await world.destroy();
+    await servers.stop();
+  });
 
   test('hold no watermark back, and status names each of them', async () => {
     const reporter = await openSession(world.settings.SOURCE_DATABASE_URL as string);
