@@ -7,7 +7,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 3, // tests of faults wait much of their time
+    maxWorkers: 2,
     testTimeout: 180_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
