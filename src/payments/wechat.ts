@@ -13,6 +13,7 @@ import type { Wechatpay } from 'wechatpay-axios-plugin';
 import { UnavailableError } from '../platform/errors.ts';
 import { failureWord, shortened, textOf, unknownPayment, unknownTransfer } from './answers.ts';
 import { beijingIso } from './beijing.ts';
+import { jsonFen } from './json-fen.ts';
 import type {
   Notice,
   NoticeRequest,
@@ -79,7 +80,7 @@ export class Wechat implements Provider {
         out_trade_no: String(order.orderId),
         time_expire: beijingIso(order.expiresAt),
         notify_url: noticeUrl,
-        amount: { total: numberOf(order.amount), currency: 'CNY' },
+        amount: { total: jsonFen(order.amount), currency: 'CNY' },
         ...(address === null ? {} : { scene_info: { payer_client_ip: address } }),
       },
     });
@@ -109,7 +110,7 @@ export class Wechat implements Provider {
         transfer_scene_id: transferScene,
         openid: payee,
         ...(payeeName === null ? {} : { user_name: encrypt(payeeName) }),
-        transfer_amount: numberOf(amount),
+        transfer_amount: jsonFen(amount),
         transfer_remark: shortened(title, remarkMax),
         notify_url: noticeUrl,
         transfer_scene_report_infos: transferReport,
@@ -208,13 +209,6 @@ async function connect(account: WechatAccount): Promise<Client> {
     validateStatus: () => true,
   });
   return { api, encrypt: (text) => Rsa.encrypt(text, publicKey) };
-}
-
-/** JSON has numbers only. @throws RangeError for a sum that a double cannot hold exactly */
-function numberOf(fen: bigint): number {
-  const number = Number(fen);
-  if (!Number.isSafeInteger(number)) throw new RangeError(`${fen} fen are more than WeChat Pay can be told`);
-  return number;
 }
 
 function noStatement(day: string, word: string): UnavailableError {

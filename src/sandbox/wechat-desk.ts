@@ -4,6 +4,7 @@
  */
 import { createVerify, privateDecrypt } from 'node:crypto';
 import { beijingIso, instantOfIso } from '../payments/beijing.ts';
+import { fenIn, jsonFen } from '../payments/json-fen.ts';
 import { payoutState } from './book.ts';
 import { takePayout, takeToFail } from './payout-counter.ts';
 import {
@@ -90,13 +91,13 @@ export class WechatDesk {
 
   #prepay(content: Fields): Answers {
     const id = String(content.out_trade_no);
-    const amount = Number((content.amount as Fields | undefined)?.total);
+    const amount = fenIn((content.amount as Fields | undefined)?.total);
     const expiresAt = instantOfIso(content.time_expire);
     const code = fine({ code_url: `weixin://wxpay/bizpayurl?pr=${id}` });
     const open = (): Said => {
       const before = this.#at.book.trade(id);
-      if (!(amount > 0) || expiresAt === null) return refused(400, 'PARAM_ERROR');
-      if (before !== undefined && before.amount !== BigInt(amount)) return refused(403, 'OUT_TRADE_NO_USED');
+      if (amount === null || expiresAt === null) return refused(400, 'PARAM_ERROR');
+      if (before !== undefined && before.amount !== amount) return refused(403, 'OUT_TRADE_NO_USED');
       if (before?.state === 'closed') return refused(400, 'ORDER_CLOSED');
       if (before?.state === 'paid') return refused(400, 'ORDERPAID');
       if (before === undefined)
@@ -104,7 +105,7 @@ export class WechatDesk {
           provider: 'wechat',
           orderId: id,
           tradeNo: `420000${id}`,
-          amount: BigInt(amount),
+          amount,
           subject: String(content.description),
           expiresAt,
           noticeUrl: String(content.notify_url),
@@ -141,7 +142,7 @@ export class WechatDesk {
       lie: () => {
         const trade = this.#at.book.trade(id);
         if (trade !== undefined && trade.paidAt !== null) return unknownOrder;
-        const amount = { total: Number(trade?.amount ?? 1n) };
+        const amount = { total: jsonFen(trade?.amount ?? 1n) };
         return fine({ mchid: wechatMerchantId, out_trade_no: id, trade_state: 'SUCCESS', transaction_id: '1', amount });
       },
     };
@@ -168,11 +169,11 @@ export class WechatDesk {
 
   #transfer(content: Fields, at: number): Answers {
     const id = String(content.out_bill_no);
-    const amount = Number(content.transfer_amount);
+    const amount = fenIn(content.transfer_amount);
     const payee = JSON.stringify([content.openid, this.#nameIn(content.user_name)]);
     const take = (): Said => {
-      if (!(amount > 0) || content.appid !== wechatAppId) return refused(400, 'PARAM_ERROR');
-      const asked = { payoutId: id, transferNo: `1330000${id}`, amount: BigInt(amount), payee };
+      if (amount === null || content.appid !== wechatAppId) return refused(400, 'PARAM_ERROR');
+      const asked = { payoutId: id, transferNo: `1330000${id}`, amount, payee };
       const noticeUrl = String(content.notify_url);
       const payout = takePayout(this.#at, { ...asked, provider: 'wechat', noticeUrl }, at, 'paid');
       if (payout === null) return refused(400, 'INVALID_REQUEST');
@@ -213,7 +214,7 @@ export class WechatDesk {
         const payout = this.#at.book.payout(id);
         const isPaid = payout !== undefined && payoutState(payout, at) === 'paid';
         const said = { mch_id: wechatMerchantId, out_bill_no: id, transfer_bill_no: '1' };
-        return fine({ ...said, state: isPaid ? 'FAIL' : 'SUCCESS', transfer_amount: Number(payout?.amount ?? 1n) });
+        return fine({ ...said, state: isPaid ? 'FAIL' : 'SUCCESS', transfer_amount: jsonFen(payout?.amount ?? 1n) });
       },
     };
   }

@@ -1,6 +1,7 @@
 /** What WeChat Pay says of trades and transfers, in its own words, its signatures, and its encrypted notices. */
 import { createCipheriv, createSign, randomBytes } from 'node:crypto';
 import { beijingIso } from '../payments/beijing.ts';
+import { jsonFen } from '../payments/json-fen.ts';
 import { leftOf, type Payout, payoutState, type Refund, type Trade } from './book.ts';
 import type { KeyPair } from './keys.ts';
 import type { Sent, Signing } from './protocol.ts';
@@ -19,7 +20,7 @@ const payoutWords = { processing: 'PROCESSING', paid: 'SUCCESS', failed: 'FAIL',
 export function tradeFields(trade: Trade): Fields {
   const isBack = trade.refunds.length > 0;
   const state = isBack ? 'REFUND' : { open: 'NOTPAY', paid: 'SUCCESS', closed: 'CLOSED' }[trade.state];
-  const amount = { total: Number(trade.amount), currency: 'CNY' };
+  const amount = { total: jsonFen(trade.amount), currency: 'CNY' };
   const common = {
     appid: wechatAppId,
     mchid: wechatMerchantId,
@@ -39,7 +40,7 @@ export function payoutFields(payout: Payout, at: number): Record<string, unknown
     transfer_bill_no: payout.transferNo,
     appid: wechatAppId,
     state: payoutWords[state],
-    transfer_amount: Number(payout.amount),
+    transfer_amount: jsonFen(payout.amount),
     ...(state === 'failed' || state === 'returned' ? { fail_reason: 'PAYEE_ACCOUNT_ABNORMAL' } : {}),
   };
 }
@@ -115,6 +116,6 @@ function refundFields(trade: Trade, { part, amount, at }: Refund): Fields {
     refund_id: `5030${part}`,
     refund_status: 'SUCCESS',
     success_time: beijingIso(at),
-    amount: { total: Number(trade.amount), refund: Number(amount), payer_total: Number(leftOf(trade)) },
+    amount: { total: jsonFen(trade.amount), refund: jsonFen(amount), payer_total: jsonFen(leftOf(trade)) },
   };
 }
