@@ -7,6 +7,7 @@
  * A crash anywhere leaves a whole number of windows applied; the next run goes on from the checkpoint. A COMMIT whose
  * answer was lost is not sent again: the position, read under the lock, tells whether it happened.
  */
+import { JobError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import { applyAgain, repairLetters, sweep } from './again.ts';
@@ -141,7 +142,7 @@ async function applyNext(run: Run): Promise<boolean> {
       const chosen = window.chosen ?? (await due(run, position, session));
       if (chosen === null) return null;
       if (wasCommitted(window, position)) return window.attempted;
-      if (position !== chosen.position) throw overtaken(run.name);
+      if (position !== chosen.position) throw request.dryRun ? outOfDate(run.name) : overtaken(run.name);
       const part = await run.intake.take(chosen, targetOf(session, request.dryRun));
       await setting.onStep('applied');
       window.chosen = { ...chosen, window: part.window };
@@ -276,5 +277,13 @@ function overtaken(name: ShardName): OvertakenError {
   return new OvertakenError(
     `${titleOf(name)}: another run has moved the checkpoint; this run stops, and changes nothing more`,
     `tidemark status ${name.job}`,
+  );
+}
+
+/** A dry run holds no lock, so a run may well come between its windows: what it has added up belongs to two moments. */
+function outOfDate(name: ShardName): JobError {
+  return new JobError(
+    `${titleOf(name)}: a run moved the checkpoint while this dry run was adding up; its sums are out of date`,
+    `tidemark run ${name.job} --dry-run`,
   );
 }

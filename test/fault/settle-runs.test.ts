@@ -67,6 +67,20 @@ test('a run that is interrupted after every part goes on, and settles each accou
   expect(await books.all()).toBe(expected);
 });
 
+test('a dry run that a run overtakes between its parts tells no sums of two moments', async () => {
+  const expected = await undisturbed();
+  let parts = 0;
+  const onStep = async (step: string) => {
+    if (step === 'committed' && ++parts === 2) await fine(books.run(february));
+  };
+  const { error } = await books.run(february, { dryRun: true }, { windowRows: 4, onStep });
+  expect(error).toMatchObject({
+    message: 'settle-month: a run moved the checkpoint while this dry run was adding up; its sums are out of date',
+    next: 'tidemark run settle-month --dry-run',
+  });
+  expect(await books.all()).toBe(expected);
+});
+
 describe('two runs at once', () => {
   /** As behind a proxy that gives every statement another connection: the lock is always had. */
   const unlocked = async (open: () => Promise<Session>) => {
