@@ -16,8 +16,8 @@ import { wantedTable } from './controls/payer.ts';
 import { openingFen } from './errands.ts';
 import { Gateway } from './gateway.ts';
 
-/** Wallets, with the ids from 1 on. */
-export const accounts = 300;
+/** Wallets, with the ids from 1 on: so many that few are asked for a second payout within ten seconds. */
+export const accounts = 2000;
 /** Over which the orders are spread. */
 const tables = 4;
 /** Of a control. */
@@ -84,7 +84,6 @@ export class Stage {
     return {
       PATH: process.env.PATH ?? '',
       LEDGER_DATABASE_URL: this.url(),
-      ...(process.env.DIAG ? { NODE_OPTIONS: '--report-on-signal --report-directory=/tmp/h/mine' } : {}),
       REDIS_URL: this.redisUrl,
       TIDEMARK_TIMEZONE: 'Asia/Shanghai',
       TIDEMARK_STALL_TIMEOUT: '5s',
