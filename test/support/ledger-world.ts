@@ -1,6 +1,6 @@
 /** A ledger database of its own for a test file, with the tables, a connection beside, and what a ledger must always be. */
 import { migrations } from '../../migrations/index.ts';
-import { Ledger, type LedgerOptions } from '../../src/ledger/index.ts';
+import { type Answer, Ledger, type LedgerOptions } from '../../src/ledger/index.ts';
 import { type Cell, Session } from '../../src/platform/mysql.ts';
 import { newDatabase, type ServerAddresses } from './servers.ts';
 
@@ -45,6 +45,8 @@ export class LedgerWorld {
   readonly session: Session;
   readonly #drop: () => Promise<void>;
   readonly #ledgers: Ledger[] = [];
+  /** Lower ids are for the test to choose. */
+  #lastAccount = 1000n;
 
   private constructor(url: string, session: Session, drop: () => Promise<void>) {
     this.url = url;
@@ -64,6 +66,16 @@ export class LedgerWorld {
     const ledger = await Ledger.connect({ url: this.url, ...options });
     this.#ledgers.push(ledger);
     return ledger;
+  }
+
+  /** A new account with so much money in it, through the ledger that was connected first. */
+  async account(fen: bigint): Promise<bigint> {
+    const ledger = this.#ledgers[0] ?? (await this.connect());
+    const accountId = ++this.#lastAccount;
+    const answers: Answer<object>[] = [await ledger.openAccount(accountId)];
+    if (fen > 0n) answers.push(await ledger.recharge({ billId: await ledger.nextBillId(), accountId, amount: fen }));
+    for (const answer of answers) if (answer.code !== 0) throw new Error(answer.reason);
+    return accountId;
   }
 
   rows(sql: string): Promise<Cell[][]> {

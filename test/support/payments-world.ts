@@ -4,7 +4,7 @@ import type { Ledger } from '../../src/ledger/index.ts';
 import { Payments, type PaymentsOptions } from '../../src/payments/index.ts';
 import type { Cell } from '../../src/platform/mysql.ts';
 import { flawsOf, LedgerWorld } from './ledger-world.ts';
-import { ScriptedProvider } from './scripted-provider.ts';
+import { ScriptedProvider, says } from './scripted-provider.ts';
 import type { ServerAddresses } from './servers.ts';
 
 /** Each selects what must not be, of one table of orders. */
@@ -23,13 +23,21 @@ const flaws: Readonly<Record<string, (table: number) => string>> = {
 
 const tables = 4;
 
+/** What a provider says of an order of 1000 fen: that it is paid, and that all of it went back to the buyer. */
+export const paid = says('paid', {
+  amount: 1000n,
+  paidAt: Date.UTC(2026, 10, 20),
+  providerId: 'A17',
+  word: 'TRADE_SUCCESS',
+});
+export const refunded = says('refunded', { amount: 1000n, refunded: 1000n, word: 'REFUND' });
+
 export class PaymentsWorld {
   readonly world: LedgerWorld;
   readonly ledger: Ledger;
   readonly payments: Payments;
   readonly alipay: ScriptedProvider;
   readonly wechat: ScriptedProvider;
-  #accounts = 0n;
   readonly #opened: Payments[] = [];
 
   private constructor(parts: Pick<PaymentsWorld, 'world' | 'ledger' | 'payments' | 'alipay' | 'wechat'>) {
@@ -65,10 +73,8 @@ export class PaymentsWorld {
   }
 
   /** A new account, empty. */
-  async merchant(): Promise<bigint> {
-    const accountId = ++this.#accounts;
-    await this.ledger.openAccount(accountId);
-    return accountId;
+  merchant(): Promise<bigint> {
+    return this.world.account(0n);
   }
 
   /** A new order of a merchant. */
@@ -122,6 +128,11 @@ export class PaymentsWorld {
     const answer = await this.ledger.balance(accountId);
     if (answer.code !== 0) throw new Error(answer.reason);
     return answer.balance;
+  }
+
+  /** Both providers say of every order that it is pending, as in the beginning. */
+  reset(): void {
+    for (const provider of [this.alipay, this.wechat]) provider.reset();
   }
 
   /** What is wrong with the books, and with the orders beside them. */

@@ -16,7 +16,6 @@ export class PayoutWorld {
   readonly ledgers: LedgerWorld;
   readonly ledger: Ledger;
   bank = new Bank();
-  #accounts = 0n;
   #ids = firstPayout;
   #keys = 0;
   readonly #opened: Payouts[] = [];
@@ -32,11 +31,8 @@ export class PayoutWorld {
   }
 
   /** A wallet with money in it. */
-  async account(fen = wealth): Promise<bigint> {
-    const accountId = ++this.#accounts;
-    await this.ledger.openAccount(accountId);
-    if (fen > 0n) await this.ledger.recharge({ billId: await this.ledger.nextBillId(), accountId, amount: fen });
-    return accountId;
+  account(fen = wealth): Promise<bigint> {
+    return this.ledgers.account(fen);
   }
 
   nextId = async (): Promise<bigint> => ++this.#ids;

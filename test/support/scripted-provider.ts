@@ -42,6 +42,12 @@ export class ScriptedProvider implements Provider {
     this.name = name;
   }
 
+  /** It says and does again what it did before any test had its say. */
+  reset(): void {
+    this.script = () => says('pending');
+    this.onRequest = () => undefined;
+  }
+
   async request({ orderId }: { orderId: bigint }) {
     this.onRequest();
     return { provider: this.name, kind: 'address' as const, content: `https://pay.example/${orderId}` };
