@@ -20,10 +20,6 @@ beforeEach(async () => {
   payouts = await world.payouts();
 });
 
-const wallet = async (accountId: bigint) => {
-  const { balance, held } = (await world.ledger.balance(accountId)) as { balance: bigint; held: bigint };
-  return { balance, held };
-};
 describe('what the provider makes of it', () => {
   test('paid: the net sum is taken with the provider and the payout id, the tax beside it', async () => {
     const { payoutId, accountId, billId, taxBillId } = await world.held(payouts, {
@@ -32,7 +28,7 @@ describe('what the provider makes of it', () => {
     });
     await world.untilPeace(payouts);
     expect(await payouts.payout(payoutId)).toMatchObject({ state: 'paid', attempts: 1, providerId: 'P1' });
-    expect(await wallet(accountId)).toEqual({ balance: wealth - 500_000n, held: 0n });
+    expect(await world.wallet(accountId)).toEqual({ balance: wealth - 500_000n, held: 0n });
     expect(
       await world.ledgers.rows(
         `SELECT bill_id, channel, amount, provider, order_id FROM bill WHERE bill_id IN (${billId}, ${taxBillId}) AND amount <> 0 ORDER BY bill_id`,
@@ -55,7 +51,7 @@ describe('what the provider makes of it', () => {
     const { payoutId, accountId } = await world.held(payouts, { taxRule: 'labour-cn' });
     await world.untilPeace(payouts);
     expect(await payouts.payout(payoutId)).toMatchObject({ state: 'failed' });
-    expect(await wallet(accountId)).toEqual({ balance: wealth, held: 0n });
+    expect(await world.wallet(accountId)).toEqual({ balance: wealth, held: 0n });
   });
 
   test.each([
@@ -74,7 +70,7 @@ describe('what the provider makes of it', () => {
     await world.untilPeace(payouts);
     const state = world.bank.book.get(payoutId)?.state;
     expect(await payouts.payout(payoutId)).toMatchObject({ state });
-    expect(await wallet(accountId)).toEqual({ balance: state === 'paid' ? wealth - 300_000n : wealth, held: 0n });
+    expect(await world.wallet(accountId)).toEqual({ balance: state === 'paid' ? wealth - 300_000n : wealth, held: 0n });
     expect(world.bank.complaints).toEqual([]);
   });
 
@@ -84,7 +80,7 @@ describe('what the provider makes of it', () => {
     world.bank.returns(payoutId);
     expect(await payouts.book().look(payoutId)).toMatchObject({ outcome: 'settled', nextAt: null });
     expect(await payouts.payout(payoutId)).toMatchObject({ state: 'returned' });
-    expect(await wallet(accountId)).toEqual({ balance: wealth, held: 0n });
+    expect(await world.wallet(accountId)).toEqual({ balance: wealth, held: 0n });
     expect(
       await world.ledgers.rows(
         `SELECT channel, amount, provider FROM bill WHERE account_id = ${accountId} AND channel = 'rollback' AND result = 'success' ORDER BY amount`,

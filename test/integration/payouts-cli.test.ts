@@ -1,8 +1,8 @@
 /** Payouts for the person at night: looked at, and given up. */
-import { Command } from 'commander';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import { addPayouts } from '../../src/cli/payment-payouts.ts';
 import type { Payouts } from '../../src/payments/payouts.ts';
+import { runPayments } from '../support/payments-command.ts';
 import { Bank } from '../support/payout-bank.ts';
 import { PayoutWorld } from '../support/payout-world.ts';
 
@@ -13,31 +13,13 @@ beforeAll(async () => {
 });
 afterAll(() => world.destroy());
 
-const lines: string[] = [];
 beforeEach(async () => {
   world.bank = new Bank();
   payouts = await world.payouts();
-  lines.length = 0;
-  vi.stubEnv('LEDGER_DATABASE_URL', world.ledgers.url);
-  vi.spyOn(process.stdout, 'write').mockImplementation((line) => lines.push(String(line)) > 0);
-});
-afterEach(() => {
-  vi.unstubAllEnvs();
-  vi.restoreAllMocks();
 });
 
-/** @returns the exit code, and what was told */
-async function run(...args: string[]): Promise<{ code: number | null; told: string }> {
-  let code: number | null = null;
-  const payments = new Command('payments').exitOverride();
-  const done = (result: number) => {
-    code = result;
-  };
-  addPayouts(payments, done, async () => [world.bank]);
-  lines.length = 0;
-  await payments.parseAsync(args, { from: 'user' });
-  return { code, told: lines.join('') };
-}
+const run = (...args: string[]) =>
+  runPayments((payments, done) => addPayouts(payments, done, async () => [world.bank]), world.ledgers.url, args);
 
 test('one is shown with its sums, its state and what the provider said last', async () => {
   const { payoutId } = await world.held(payouts, { amount: 500_000n, taxRule: 'labour-cn' });

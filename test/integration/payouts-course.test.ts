@@ -1,10 +1,9 @@
 /** The course of payouts: who has one, when it is looked at next, and what commits together. */
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { DueBook } from '../../src/payments/due.ts';
-import type { Payout } from '../../src/payments/payout-record.ts';
 import type { Payouts } from '../../src/payments/payouts.ts';
 import { Bank } from '../support/payout-bank.ts';
-import { PayoutWorld, wealth } from '../support/payout-world.ts';
+import { PayoutWorld, read, waitOf, wealth } from '../support/payout-world.ts';
 import { failing } from '../support/stops.ts';
 
 let world: PayoutWorld;
@@ -22,15 +21,6 @@ beforeEach(async () => {
 
 const hour = 3600;
 const day = 24 * hour;
-const read = async ({ payoutId }: Payout) => (await payouts.payout(payoutId)) as Payout;
-/** Seconds from now until it is looked at next. */
-async function waitOf(payout: Payout): Promise<number | null> {
-  const { nextAt, now } = await read(payout);
-  return nextAt === null ? null : (nextAt - now) / 1000;
-}
-const balanceOf = async ({ accountId }: Payout) =>
-  ((await world.ledger.balance(accountId)) as { balance: bigint }).balance;
-const heldOf = async ({ accountId }: Payout) => ((await world.ledger.balance(accountId)) as { held: bigint }).held;
 
 describe('taking one that is due', () => {
   test('gives it to one of several, and to the next when the lease is over', async () => {
@@ -46,7 +36,7 @@ describe('taking one that is due', () => {
   test('is refused before its time, and says when that is', async () => {
     const payout = await world.held(payouts);
     await book.look(payout.payoutId);
-    expect(await book.take(payout.payoutId, 60_000)).toEqual({ nextAt: (await read(payout)).nextAt });
+    expect(await book.take(payout.payoutId, 60_000)).toEqual({ nextAt: (await read(payouts, payout)).nextAt });
   });
 
   test('is refused for ever where there is none, or it is over', async () => {
@@ -72,7 +62,7 @@ describe('taking one that is due', () => {
       );
     expect((await book.due('alipay', 0, 10)).map(({ id }) => id)).toEqual([second.payoutId, first.payoutId]);
     expect((await book.due('alipay', 0, 1)).map(({ id }) => id)).toEqual([second.payoutId]);
-    expect((await book.due('alipay', 0, 1))[0]?.at).toBe((await read(second)).nextAt);
+    expect((await book.due('alipay', 0, 1))[0]?.at).toBe((await read(payouts, second)).nextAt);
     expect(await book.due('wechat', 2 * hour * 1000, 1000)).toEqual([]);
     expect((await book.due('alipay', 2 * hour * 1000, 1000)).length).toBeGreaterThan(2);
   });
@@ -85,7 +75,7 @@ describe('the next look', () => {
     const waits: number[] = [];
     for (let look = 0; look < 5; look++) {
       expect((await book.look(payout.payoutId)).outcome).toBe(look === 0 ? 'settled' : 'waiting');
-      waits.push((await waitOf(payout)) as number);
+      waits.push((await waitOf(payouts, payout)) as number);
     }
     for (const [index, least] of [10, 10, 20, 40, 80].entries()) {
       expect(waits[index]).toBeGreaterThan(least - 1);
@@ -96,7 +86,7 @@ describe('the next look', () => {
   test('is at 1 h, 1 d, 3 d, 7 d and 15 d behind a success, and then never', async () => {
     const payout = await world.held(payouts);
     await world.untilPeace(payouts);
-    const waits: (number | null)[] = [await waitOf(payout)];
+    const waits: (number | null)[] = [await waitOf(payouts, payout)];
     for (const [from, to] of [
       [0, hour],
       [hour, day],
@@ -106,7 +96,7 @@ describe('the next look', () => {
     ] as const) {
       await world.pass(to - from);
       expect(await book.look(payout.payoutId)).toMatchObject({ outcome: 'settled' });
-      waits.push(await waitOf(payout));
+      waits.push(await waitOf(payouts, payout));
     }
     const rounded = waits.map((wait) => (wait === null ? null : Math.round(wait / hour)));
     expect(rounded).toEqual([1, 23, 48, 96, 192, null]);
@@ -124,8 +114,8 @@ describe('the next look', () => {
     await world.untilPeace(payouts);
     await world.ledgers.session.write(`UPDATE payout SET next_at = NULL WHERE payout_id = ${payout.payoutId}`);
     await payouts.noticed(payout.payoutId);
-    expect(await waitOf(payout)).toBeLessThanOrEqual(0);
-    expect(await read(payout)).toMatchObject({ state: 'paid' });
+    expect(await waitOf(payouts, payout)).toBeLessThanOrEqual(0);
+    expect(await read(payouts, payout)).toMatchObject({ state: 'paid' });
     await payouts.noticed(5n);
   });
 
@@ -136,7 +126,7 @@ describe('the next look', () => {
       if (call === 'query' && place === 'after') await payouts.noticed(payout.payoutId);
     };
     await book.look(payout.payoutId);
-    expect(await waitOf(payout)).toBeLessThanOrEqual(0);
+    expect(await waitOf(payouts, payout)).toBeLessThanOrEqual(0);
   });
 });
 
@@ -160,11 +150,9 @@ describe('a bill and what the row says of it', () => {
       const broken = await world.payouts();
       await expect(broken.book().look(payout.payoutId)).rejects.toThrow('made by the test');
     });
-    expect(await read(payout)).toMatchObject({ state: 'paid', takenAt: null });
-    expect(await balanceOf(payout)).toBe(wealth);
-    expect(await heldOf(payout)).toBe(300_000n);
+    expect(await read(payouts, payout)).toMatchObject({ state: 'paid', takenAt: null });
+    expect(await world.wallet(payout.accountId)).toEqual({ balance: wealth, held: 300_000n });
     await book.look(payout.payoutId);
-    expect(await balanceOf(payout)).toBe(wealth - 300_000n);
-    expect(await heldOf(payout)).toBe(0n);
+    expect(await world.wallet(payout.accountId)).toEqual({ balance: wealth - 300_000n, held: 0n });
   });
 });

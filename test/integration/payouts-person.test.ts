@@ -1,10 +1,9 @@
 /** Payouts that wait for a person, and what a person may do about them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { DueBook } from '../../src/payments/due.ts';
-import type { Payout } from '../../src/payments/payout-record.ts';
 import type { Payouts } from '../../src/payments/payouts.ts';
 import { Bank } from '../support/payout-bank.ts';
-import { PayoutWorld, wealth } from '../support/payout-world.ts';
+import { PayoutWorld, read, waitOf, wealth } from '../support/payout-world.ts';
 import { failing } from '../support/stops.ts';
 
 let world: PayoutWorld;
@@ -21,15 +20,6 @@ beforeEach(async () => {
 });
 
 const hour = 3600;
-const read = async ({ payoutId }: Payout) => (await payouts.payout(payoutId)) as Payout;
-/** Seconds from now until it is looked at next. */
-async function waitOf(payout: Payout): Promise<number | null> {
-  const { nextAt, now } = await read(payout);
-  return nextAt === null ? null : (nextAt - now) / 1000;
-}
-const balanceOf = async ({ accountId }: Payout) =>
-  ((await world.ledger.balance(accountId)) as { balance: bigint }).balance;
-const heldOf = async ({ accountId }: Payout) => ((await world.ledger.balance(accountId)) as { held: bigint }).held;
 
 describe('a person has to look', () => {
   test('at one that is not decided for 72 h; it is still asked for, rarely, and comes to its end', async () => {
@@ -43,7 +33,7 @@ describe('a person has to look', () => {
       outcome: 'stuck',
       detail: expect.stringContaining('72 h'),
     });
-    expect(await waitOf(payout)).toBeGreaterThan(hour - 5);
+    expect(await waitOf(payouts, payout)).toBeGreaterThan(hour - 5);
     await book.look(payout.payoutId);
     expect(await book.look(payout.payoutId)).toMatchObject({ outcome: 'settled', detail: 'paid: paid' });
   });
@@ -57,7 +47,7 @@ describe('a person has to look', () => {
       outcome: 'stuck',
       detail: 'sent 11 times, and the provider does not know it: failed',
     });
-    expect(await waitOf(payout)).toBeGreaterThan(hour - 5);
+    expect(await waitOf(payouts, payout)).toBeGreaterThan(hour - 5);
     await book.look(payout.payoutId);
     expect(await book.look(payout.payoutId)).toMatchObject({ outcome: 'settled', detail: 'paid: paid' });
   });
@@ -71,8 +61,8 @@ describe('a person has to look', () => {
       outcome: 'stuck',
       detail: expect.stringContaining('1 fen'),
     });
-    expect(await read(payout)).toMatchObject({ state: 'sending' });
-    expect(await heldOf(payout)).toBe(300_000n);
+    expect(await read(payouts, payout)).toMatchObject({ state: 'sending' });
+    expect(await world.wallet(payout.accountId)).toMatchObject({ held: 300_000n });
   });
 
   test('at one that failed, and then was paid: what was released is not taken again by itself', async () => {
@@ -84,7 +74,7 @@ describe('a person has to look', () => {
       outcome: 'stuck',
       detail: expect.stringContaining('failed'),
     });
-    expect(await balanceOf(payout)).toBe(wealth);
+    expect(await world.wallet(payout.accountId)).toMatchObject({ balance: wealth });
   });
 
   test('at one of an account that was frozen before it was sent: nothing is sent until it is free', async () => {
@@ -108,11 +98,11 @@ describe('a person has to look', () => {
       outcome: 'stuck',
       detail: expect.stringContaining('frozen'),
     });
-    expect(await read(payout)).toMatchObject({ state: 'paid', takenAt: null });
+    expect(await read(payouts, payout)).toMatchObject({ state: 'paid', takenAt: null });
     expect(await world.ledger.unprocessed()).toEqual([]);
     await world.ledger.unfreeze(payout.accountId);
     expect(await book.look(payout.payoutId)).toMatchObject({ outcome: 'settled' });
-    expect(await balanceOf(payout)).toBe(wealth - 300_000n);
+    expect(await world.wallet(payout.accountId)).toMatchObject({ balance: wealth - 300_000n });
   });
 
   test('at one whose tax was spent, because a person gave the confirm its effect by hand; it waits for money', async () => {
@@ -131,7 +121,7 @@ describe('a person has to look', () => {
     });
     await world.ledger.rollback(spend);
     expect(await book.look(payout.payoutId)).toMatchObject({ outcome: 'settled' });
-    expect(await balanceOf(payout)).toBe(0n);
+    expect(await world.wallet(payout.accountId)).toMatchObject({ balance: 0n });
   });
 
   test('at one whose provider is not set up here', async () => {
@@ -154,7 +144,7 @@ describe('giving one up', () => {
       state: 'failed',
       reason: 'given up by ann: the payee is gone',
     });
-    expect(await heldOf(payout)).toBe(0n);
+    expect(await world.wallet(payout.accountId)).toMatchObject({ held: 0n });
     await book.look(payout.payoutId);
     expect(world.bank.transfers).toEqual([]);
   });
@@ -167,7 +157,7 @@ describe('giving one up', () => {
     expect(await payouts.giveUp(payout.payoutId, who)).toMatchObject({ code: 2 });
     await world.pass(120);
     expect(await payouts.giveUp(payout.payoutId, who)).toMatchObject({ code: 0, state: 'failed' });
-    expect(await heldOf(payout)).toBe(0n);
+    expect(await world.wallet(payout.accountId)).toMatchObject({ held: 0n });
   });
 
   test.each([
@@ -180,7 +170,7 @@ describe('giving one up', () => {
     await book.look(payout.payoutId);
     await world.pass(2 * hour);
     expect(await payouts.giveUp(payout.payoutId, who)).toMatchObject({ code: 2 });
-    expect(await heldOf(payout)).toBe(300_000n);
+    expect(await world.wallet(payout.accountId)).toMatchObject({ held: 300_000n });
   });
 
   test('is refused when somebody sends it again while the provider is asked', async () => {
@@ -196,7 +186,7 @@ describe('giving one up', () => {
     };
     expect(await payouts.giveUp(payout.payoutId, who)).toMatchObject({ code: 2 });
     await world.untilPeace(payouts);
-    expect(await read(payout)).toMatchObject({ state: 'paid' });
+    expect(await read(payouts, payout)).toMatchObject({ state: 'paid' });
   });
 
   test('that was broken off behind the decision is ended by the next look', async () => {
@@ -205,9 +195,9 @@ describe('giving one up', () => {
       const broken = await world.payouts();
       expect(await broken.giveUp(payout.payoutId, who)).toMatchObject({ code: -3 });
     });
-    expect(await read(payout)).toMatchObject({ state: 'failed', releasedAt: null });
+    expect(await read(payouts, payout)).toMatchObject({ state: 'failed', releasedAt: null });
     await book.look(payout.payoutId);
-    expect(await heldOf(payout)).toBe(0n);
+    expect(await world.wallet(payout.accountId)).toMatchObject({ held: 0n });
   });
 
   test('is found out when it was paid after all', async () => {

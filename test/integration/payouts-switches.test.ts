@@ -1,10 +1,10 @@
 /** Switches of the business functions: off means off from the moment that it is answered, and stops nothing under way. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command } from 'commander';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { addSwitch } from '../../src/cli/payment-switch.ts';
 import type { Payouts } from '../../src/payments/payouts.ts';
 import { offReason, Switches } from '../../src/payments/switches.ts';
+import { runPayments } from '../support/payments-command.ts';
 import { PayoutWorld } from '../support/payout-world.ts';
 import { stopping } from '../support/stops.ts';
 
@@ -100,45 +100,24 @@ describe('a switch that is off', () => {
 });
 
 describe('tidemark payments switch', () => {
-  const lines: string[] = [];
-  beforeEach(() => {
-    lines.length = 0;
-    vi.stubEnv('LEDGER_DATABASE_URL', world.ledgers.url);
-    vi.spyOn(process.stdout, 'write').mockImplementation((line) => lines.push(String(line)) > 0);
-  });
-  afterEach(() => {
-    vi.unstubAllEnvs();
-    vi.restoreAllMocks();
-  });
-
-  /** @returns the exit code */
-  async function run(...args: string[]): Promise<number | null> {
-    let code: number | null = null;
-    const payments = new Command('payments').exitOverride();
-    addSwitch(payments, (result) => {
-      code = result;
-    });
-    await payments.parseAsync(['switch', ...args], { from: 'user' });
-    return code;
-  }
+  const run = (...args: string[]) => runPayments(addSwitch, world.ledgers.url, ['switch', ...args]);
 
   test('turns one off and on, and keeps who and why', async () => {
-    expect(await run('payouts', '--off', '--reason', 'closed', '--yes')).toBe(0);
+    const turnedOff = await run('payouts', '--off', '--reason', 'closed', '--yes');
+    expect(turnedOff.code).toBe(0);
     expect(await switches.all()).toMatchObject([
       {},
       { isOff: true, reason: 'closed', who: expect.stringContaining('tidemark payments switch') },
     ]);
-    expect(lines.join('')).toMatch(/payouts +off .* closed/);
-    expect(await run('payouts', '--on', '--reason', 'open', '--yes')).toBe(0);
+    expect(turnedOff.told).toMatch(/payouts +off .* closed/);
+    expect((await run('payouts', '--on', '--reason', 'open', '--yes')).code).toBe(0);
     expect(await switches.isOff('payouts')).toBe(false);
   });
 
   test('shows one or all, for people and scripts', async () => {
-    await run();
-    expect(lines.join('')).toMatch(/orders +on [\s\S]*payouts +on /);
-    lines.length = 0;
-    await run('orders', '--json');
-    expect(JSON.parse(lines.join(''))).toMatchObject([{ name: 'orders', isOff: false }]);
+    expect((await run()).told).toMatch(/orders +on [\s\S]*payouts +on /);
+    const { told } = await run('orders', '--json');
+    expect(JSON.parse(told)).toMatchObject([{ name: 'orders', isOff: false }]);
   });
 
   test.each([

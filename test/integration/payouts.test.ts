@@ -18,10 +18,6 @@ beforeEach(async () => {
   payouts = await world.payouts();
 });
 
-const wallet = async (accountId: bigint) => {
-  const { balance, held } = (await world.ledger.balance(accountId)) as { balance: bigint; held: bigint };
-  return { balance, held };
-};
 const rowsOf = (accountId: bigint) =>
   world.ledgers.rows(
     `SELECT state, refusal FROM payout WHERE account_id = ${accountId} ORDER BY requested_at, payout_id`,
@@ -32,7 +28,7 @@ describe('a request', () => {
     const accountId = await world.account();
     const answer = await payouts.request(world.requestOf(accountId));
     expect(answer).toMatchObject({ code: 0, state: 'held', gross: 300_000n, tax: 0n, net: 300_000n, attempts: 0 });
-    expect(await wallet(accountId)).toEqual({ balance: wealth, held: 300_000n });
+    expect(await world.wallet(accountId)).toEqual({ balance: wealth, held: 300_000n });
     expect(world.bank.transfers).toEqual([]);
     const due = await payouts.book().due('alipay', 0, 100);
     expect(due.map(({ id }) => id)).toContain((answer as { payoutId: bigint }).payoutId);
@@ -42,7 +38,7 @@ describe('a request', () => {
     const accountId = await world.account();
     const answer = await payouts.request(world.requestOf(accountId, { amount: 500_000n, taxRule: 'labour-cn' }));
     expect(answer).toMatchObject({ code: 0, gross: 500_000n, tax: 80_000n, net: 420_000n, taxRule: 'labour-cn' });
-    expect(await wallet(accountId)).toEqual({ balance: wealth, held: 500_000n });
+    expect(await world.wallet(accountId)).toEqual({ balance: wealth, held: 500_000n });
   });
 
   test('with the key of an earlier one is the earlier one, also long after it has ended', async () => {
@@ -86,7 +82,7 @@ describe('a request', () => {
       ['held', null],
       ['refused', 2],
     ]);
-    expect(await wallet(accountId)).toEqual({ balance: wealth, held: 300_000n });
+    expect(await world.wallet(accountId)).toEqual({ balance: wealth, held: 300_000n });
   });
 
   test('is taken 10 s after the last one that was taken; refused ones between them do not count', async () => {
@@ -112,7 +108,7 @@ describe('a request', () => {
       [payouts, other, payouts, other].map((one) => one.request(world.requestOf(accountId))),
     );
     expect(answers.map(({ code }) => code).sort()).toEqual([0, 2, 2, 2]);
-    expect(await wallet(accountId)).toEqual({ balance: wealth, held: 300_000n });
+    expect(await world.wallet(accountId)).toEqual({ balance: wealth, held: 300_000n });
   });
 
   test('made by several processes at once with one key is one payout', async () => {
@@ -128,7 +124,7 @@ describe('a request', () => {
     expect(await payouts.request(request)).toMatchObject({ code: 3 });
     expect(await payouts.request(request)).toMatchObject({ code: 3 });
     expect(await rowsOf(request.accountId)).toEqual([['refused', 3]]);
-    expect(await wallet(request.accountId)).toEqual({ balance: 299_999n, held: 0n });
+    expect(await world.wallet(request.accountId)).toEqual({ balance: 299_999n, held: 0n });
   });
 
   test('of a frozen account: 4, also by the same key when it is free again', async () => {

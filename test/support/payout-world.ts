@@ -35,6 +35,13 @@ export class PayoutWorld {
     return this.ledgers.account(fen);
   }
 
+  /** What is in a wallet, and how much of it is held. */
+  async wallet(accountId: bigint): Promise<{ balance: bigint; held: bigint }> {
+    const answer = await this.ledger.balance(accountId);
+    if (answer.code !== 0) throw new Error(answer.reason);
+    return { balance: answer.balance, held: answer.held };
+  }
+
   nextId = async (): Promise<bigint> => ++this.#ids;
 
   /** Payouts of a process of its own, closed with the world. */
@@ -97,6 +104,17 @@ export class PayoutWorld {
     await Promise.all(this.#opened.map((payouts) => payouts.close()));
     await this.ledgers.destroy();
   }
+}
+
+/** A payout as it stands now. */
+export async function read(payouts: Payouts, { payoutId }: Payout): Promise<Payout> {
+  return (await payouts.payout(payoutId)) as Payout;
+}
+
+/** Seconds from now until a payout is looked at next; null when it never is. */
+export async function waitOf(payouts: Payouts, payout: Payout): Promise<number | null> {
+  const { nextAt, now } = await read(payouts, payout);
+  return nextAt === null ? null : (nextAt - now) / 1000;
 }
 
 /**
