@@ -2,13 +2,11 @@
  * What large tables cost: a few changes among many rows are found by the index, and one second with very many rows is
  * taken in bounded memory. On a server of its own, whose counters nobody else moves.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { setCheckpoint } from '../../src/engine/set-checkpoint.ts';
 import { startTestServers, type TestServers } from '../support/servers.ts';
-import { tidemarkPath, World } from '../support/world.ts';
+import { watched } from '../support/watched.ts';
+import { World } from '../support/world.ts';
 
 const job = 'sync-commission-log';
 const table = 'plus_commission_log_1';
@@ -72,35 +70,11 @@ describe('one single second', () => {
   });
   afterAll(() => world.destroy());
 
-  /** Runs the command and watches the most memory that it has had. */
-  async function watched(args: readonly string[]): Promise<{ code: number; output: string; peakMb: number }> {
-    const child = spawn(tidemarkPath, [...args], { env: { PATH: process.env.PATH, ...world.settings } });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        output += chunk.toString();
-      });
-    }
-    let peakKb = 0;
-    const watch = setInterval(() => {
-      try {
-        const [, kb] = /VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
-        peakKb = Math.max(peakKb, Number(kb ?? 0));
-      } catch {
-        // It has ended.
-      }
-    }, 50);
-    const [code] = await once(child, 'close');
-    clearInterval(watch);
-    return { code: code as number, output, peakMb: peakKb / 1024 };
-  }
-
   test.skipIf(process.platform !== 'linux')(
     `with ${rows} rows is one window, in less than ${memoryMaxMb} MB`,
     async () => {
-      const startedAt = Date.now();
-      const { code, output, peakMb } = await watched(['run', job, '1', '--json']);
-      process.stderr.write(`${rows} rows in ${(Date.now() - startedAt) / 1000} s, peak ${peakMb.toFixed(0)} MB\n`);
+      const { code, output, peakMb, seconds } = await watched(world, ['run', job, '1', '--json']);
+      process.stderr.write(`${rows} rows in ${seconds} s, peak ${peakMb.toFixed(0)} MB\n`);
       expect(code, output).toBe(0);
       expect(JSON.parse(output).shards[0]).toMatchObject({ outcome: 'done', read: rows, inserted: rows });
       expect(peakMb).toBeGreaterThan(20);

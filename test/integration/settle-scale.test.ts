@@ -1,11 +1,8 @@
 /** What a month of very many accounts costs: bounded memory, and parts that are short. On a server of its own. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestServers, type TestServers } from '../support/servers.ts';
 import { SettlementBooks } from '../support/settlement-books.ts';
-import { tidemarkPath } from '../support/world.ts';
+import { watched } from '../support/watched.ts';
 
 /** Accounts, a quarter of them without commission and a quarter to be opened; 1000000 take minutes. */
 const accounts = Number(process.env.TIDEMARK_TEST_ROWS ?? 20_000);
@@ -49,36 +46,12 @@ async function fill(): Promise<void> {
   await books.world.cli(['checkpoint', 'settle-month', '--set', '2026-01-01T00:00:00+08:00', '--yes']);
 }
 
-/** Runs the command and watches the most memory that it has had. */
-async function watched(
-  args: readonly string[],
-): Promise<{ code: number; output: string; peakMb: number; seconds: number }> {
-  const startedAt = Date.now();
-  const child = spawn(tidemarkPath, [...args], { env: { PATH: process.env.PATH, ...books.world.settings } });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-  }
-  let peakKb = 0;
-  const watch = setInterval(() => {
-    try {
-      const [, kb] = /VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
-      peakKb = Math.max(peakKb, Number(kb ?? 0));
-    } catch {
-      // It has ended.
-    }
-  }, 50);
-  const [code] = await once(child, 'close');
-  clearInterval(watch);
-  return { code: code as number, output, peakMb: peakKb / 1024, seconds: (Date.now() - startedAt) / 1000 };
-}
+const settle = (...args: string[]) => watched(books.world, ['run', 'settle-month', ...args, '--json']);
 
 test.skipIf(process.platform !== 'linux')(
   `${accounts} accounts are settled in less than ${memoryMaxMb} MB, and the run after finds nothing to do`,
   async () => {
-    const { code, output, peakMb, seconds } = await watched(['run', 'settle-month', '--max-windows', '1', '--json']);
+    const { code, output, peakMb, seconds } = await settle('--max-windows', '1');
     process.stderr.write(`${accounts} accounts in ${seconds} s, peak ${peakMb.toFixed(0)} MB\n`);
     expect(code, output).toBe(0);
     const earning = accounts - Math.floor(accounts / 4);
@@ -91,8 +64,7 @@ test.skipIf(process.platform !== 'linux')(
     expect(peakMb).toBeGreaterThan(20);
     expect(peakMb).toBeLessThan(memoryMaxMb);
     expect(await books.flaws()).toEqual({});
-    const range = ['--from', '2026-01-01', '--to', '2026-02-01'];
-    const again = await watched(['run', 'settle-month', ...range, '--json']);
+    const again = await settle('--from', '2026-01-01', '--to', '2026-02-01');
     process.stderr.write(`once more in ${again.seconds} s, peak ${again.peakMb.toFixed(0)} MB\n`);
     expect(JSON.parse(again.output).shards[0]).toMatchObject({ inserted: 0, unchanged: accounts });
     expect(again.peakMb).toBeLessThan(memoryMaxMb);
