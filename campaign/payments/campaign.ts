@@ -20,6 +20,7 @@ import { Buyers } from './buyers.ts';
 import { Cast } from './cast.ts';
 import { checkPayments, hasErred, judgeControl } from './checker.ts';
 import { controls, everyControl } from './controls/list.ts';
+import { Metronome } from './metronome.ts';
 import { settle } from './peace.ts';
 import { makePrograms } from './programs.ts';
 import { controlDatabase, Stage } from './stage.ts';
@@ -69,6 +70,7 @@ class Campaign {
   readonly #note: (line: string) => void;
   readonly #random: Random;
   readonly #runs: Runs;
+  readonly #metronome = new Metronome();
   /** Given when the load is over. */
   readonly #over = new AbortController();
   #fault: Fault | null = null;
@@ -175,7 +177,8 @@ class Campaign {
   async #judge(cast: Cast, unsettled: readonly string[], figures: Record<string, number>): Promise<Verdict> {
     const { seed, seconds, signal } = this.#options;
     const interrupted = signal?.aborted === true;
-    const findings = await checkPayments(this.#stage, cast.books);
+    this.#metronome.stop();
+    const findings = await checkPayments(this.#stage, cast.books, this.#metronome.stalls);
     const judged = await this.#judgeControls();
     const troubles =
       this.#runs.complained === 0

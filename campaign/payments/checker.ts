@@ -7,6 +7,7 @@ import type { Session } from '../../src/platform/mysql.ts';
 import { flawsOf } from '../../test/support/ledger-world.ts';
 import { readBook } from './book.ts';
 import { openingFen } from './errands.ts';
+import type { Stall } from './metronome.ts';
 import { bringMovements, gaps, insert, makeTables, type Row, repeats, strangers, wrongWallets } from './movements.ts';
 import type { ProviderBook } from './provider-book.ts';
 import type { Stage } from './stage.ts';
@@ -51,6 +52,18 @@ const askingTable = `CREATE OR REPLACE TEMPORARY TABLE asking (
   KEY (id, started_at),
   KEY (provider, started_at)
 ) ENGINE = InnoDB`;
+
+const stallTable = `CREATE OR REPLACE TEMPORARY TABLE stall (
+  began_at BIGINT NOT NULL COMMENT 'microseconds',
+  ended_at BIGINT NOT NULL
+) ENGINE = InnoDB`;
+
+/** A second in which a provider was asked more often than it allows, by the first request that was too many. */
+const crowds = `(SELECT provider, started_at, later FROM (
+    SELECT provider, started_at, LEAD(started_at, ${rate}) OVER (PARTITION BY provider ORDER BY started_at, number) later FROM asking) w
+   WHERE later - started_at < 1000000)`;
+/** Requests that were held up by a stall come behind it, among those that were given leave later. */
+const stalled = 'SELECT 1 FROM stall s WHERE s.began_at <= c.later AND s.ended_at >= c.started_at - 1000000';
 
 /** Withheld of labour services, as the tax office's page says it, for sums up to 24,000 yuan. */
 const taxOfRule = `IF(tax_rule = 'labour-cn', ROUND(CASE WHEN amount <= 80000 THEN 0 WHEN amount <= 400000 THEN (amount - 80000) * 0.2 ELSE amount * 0.8 * 0.2 END), 0)`;
@@ -132,17 +145,19 @@ function flawsWith(orders: string): Record<string, string> {
       SELECT id, what, started_at, last_end FROM (
         SELECT id, what, started_at, MAX(ended_at) OVER (PARTITION BY id ORDER BY started_at, number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) last_end
           FROM asking WHERE what IN ('query', 'transfer-query')) w WHERE started_at < last_end`,
-    'a provider was asked above the rate': `
-      SELECT provider, started_at, later FROM (
-        SELECT provider, started_at, LEAD(started_at, ${rate}) OVER (PARTITION BY provider ORDER BY started_at, number) later FROM asking) w
-       WHERE later - started_at < 1000000`,
+    'a provider was asked above the rate, and the machine had not stood still': `
+      SELECT provider, started_at, later FROM ${crowds} c WHERE NOT EXISTS (${stalled})`,
   };
 }
 
-export async function checkPayments(stage: Stage, books: readonly string[]): Promise<PaymentFindings> {
+export async function checkPayments(
+  stage: Stage,
+  books: readonly string[],
+  stalls: readonly Stall[],
+): Promise<PaymentFindings> {
   const session = await stage.open();
   try {
-    return await findIn(session, books, await stage.gateway.book());
+    return await findIn(session, books, await stage.gateway.book(), stalls);
   } finally {
     await session.close();
   }
@@ -153,8 +168,14 @@ export async function findIn(
   session: Session,
   books: readonly string[],
   there: ProviderBook,
+  stalls: readonly Stall[] = [],
 ): Promise<PaymentFindings> {
   await bringAll(session, books, there);
+  await insert(
+    session,
+    'stall',
+    stalls.map(({ from, to }) => [from * 1000, to * 1000]),
+  );
   const found = await flawsOf(session, flawsWith(ordersOf(await orderTables(session))));
   const count = (flaws: object) => Object.keys(flaws).reduce((sum, flaw) => sum + (found[flaw]?.length ?? 0), 0);
   const failures = Object.entries(found).map(([flaw, rows]) => {
@@ -166,7 +187,7 @@ export async function findIn(
 
 async function bringAll(session: Session, books: readonly string[], there: ProviderBook): Promise<void> {
   await makeTables(session);
-  for (const table of [askedTable, answeredTable, askingTable]) await session.write(table);
+  for (const table of [askedTable, answeredTable, askingTable, stallTable]) await session.write(table);
   for (const path of books) await bringBook(session, path);
   await session.write(knowThem(detailsOf(await orderTables(session))));
   await bringMovements(session, there);
@@ -210,6 +231,8 @@ async function figuresOf(session: Session): Promise<Record<string, number>> {
     'requests to providers': await count('asking'),
     'of these answered falsely or not at all': await count('asking WHERE fault IS NOT NULL'),
     'most in a second': await mostInASecond(session),
+    'above the rate while the machine stood still': await count(`${crowds} c WHERE EXISTS (${stalled})`),
+    'times that it stood still': await count('stall'),
   };
 }
 

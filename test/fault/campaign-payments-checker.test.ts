@@ -7,6 +7,7 @@ import { type Answer, Book, type Errand } from '../../campaign/payments/book.ts'
 import { findIn, hasErred, judgeControl } from '../../campaign/payments/checker.ts';
 import { wantedTable } from '../../campaign/payments/controls/payer.ts';
 import { openingFen } from '../../campaign/payments/errands.ts';
+import type { Stall } from '../../campaign/payments/metronome.ts';
 import type { Asking, Movement, ProviderBook } from '../../campaign/payments/provider-book.ts';
 import { payOrders } from '../../migrations/index.ts';
 import type { Ledger } from '../../src/ledger/index.ts';
@@ -165,12 +166,16 @@ describe('the checker of payments', () => {
   }
 
   /** The tables themselves would refuse most of it. */
-  async function findingsAfter(statements: readonly string[], told: ProviderBook = truth) {
+  async function findingsAfter(
+    statements: readonly string[],
+    told: ProviderBook = truth,
+    stalls: readonly Stall[] = [],
+  ) {
     await run('SET SESSION foreign_key_checks = 0, check_constraint_checks = 0');
     await run('START TRANSACTION');
     try {
       for (const statement of statements) await run(statement);
-      return await findIn(world.session, books, told);
+      return await findIn(world.session, books, told, stalls);
     } finally {
       await run('ROLLBACK');
     }
@@ -296,10 +301,13 @@ describe('the checker of payments', () => {
       ...Array.from({ length: 100 }, (_, number) => ({ ...asking(number * 2, number * 2 + 1), what: 'transfer' })),
       { ...asking(last, last + 1), what: 'transfer' },
     ];
-    const failuresWith = async (last: number) =>
-      (await findingsAfter([], { movements, askings: burst(last) })).failures;
+    const failuresWith = async (last: number, ...stalls: Stall[]) =>
+      (await findingsAfter([], { movements, askings: burst(last) }, stalls)).failures;
     expect(await failuresWith(999_999)).toEqual([expect.stringContaining('asked above the rate')]);
     expect(await failuresWith(1_000_000)).toEqual([]);
+    const secondLater = { from: 1001, to: 1060 };
+    expect(await failuresWith(999_999, secondLater)).toEqual([expect.stringContaining('asked above the rate')]);
+    expect(await failuresWith(999_999, { from: 500, to: 560 })).toEqual([]);
   });
 
   test('catches a control whose wallet did not pay what its provider paid', async () => {
