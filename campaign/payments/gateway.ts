@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Payout, payoutState, refundedOf, type Trade } from '../../src/sandbox/book.ts';
 import type { LogLine } from '../../src/sandbox/gateway.ts';
@@ -15,6 +16,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Of payouts, these shares fail and come back; and how long that takes. */
 const payouts = { fails: 0.12, returns: 0.2, settleMs: 300, returnMs: 3000 } as const;
+
+const askedMax = 5;
 
 export interface GatewayStart {
   readonly folder: string;
@@ -81,14 +84,23 @@ export class Gateway {
     await gone;
   }
 
+  /** A connection that breaks on a busy machine is no end of the campaign: asked again. */
   async #ask(verb: string, given: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
-    const response = await fetch(`${this.#address}/control/${verb}`, { method: 'POST', body: JSON.stringify(given) });
+    let response: Response | undefined;
+    for (let times = 1; response === undefined; times++)
+      try {
+        response = await fetch(`${this.#address}/control/${verb}`, { method: 'POST', body: JSON.stringify(given) });
+      } catch (raw) {
+        const { message, cause } = raw as Error;
+        if (times === askedMax) throw new Error(`the sandbox gateway does not answer ${verb}: ${message}: ${cause}`);
+        await sleep(200 * times);
+      }
     const { answer, error } = JSON.parse(await response.text(), fromText) as { answer?: unknown; error?: string };
     if (error !== undefined) throw new Error(`the sandbox gateway refuses ${verb}: ${error}`);
     return answer;
   }
 
-  /** A buyer opens what they were given, and pays. @returns whether the provider took the money */
+  /** A buyer opens what they were given, and pays. @returns whether the provider took the money, as far as it was heard */
   async pay(orderId: bigint, content: string): Promise<boolean> {
     await this.#ask('opens', { content });
     return (await this.#ask('pays', { order: String(orderId) })) === true;
