@@ -12,7 +12,8 @@ export interface Verdict {
   readonly interrupted: boolean;
   readonly gaps: number;
   readonly repeats: number;
-  readonly figures: Readonly<Record<string, number>>;
+  /** Counts are numbers, fen are bigint. */
+  readonly figures: Readonly<Record<string, number | bigint>>;
   /** How often undisturbed runs ended with which code. */
   readonly codes: Readonly<Record<string, number>>;
   readonly controls: readonly ControlVerdict[];

@@ -13,7 +13,8 @@ import type { ProviderBook } from './provider-book.ts';
 import type { Stage } from './stage.ts';
 
 export interface PaymentFindings {
-  readonly figures: Readonly<Record<string, number>>;
+  /** Counts are numbers, fen are bigint. */
+  readonly figures: Readonly<Record<string, number | bigint>>;
   readonly gaps: number;
   readonly repeats: number;
   /** What is wrong, each with an example. */
@@ -215,9 +216,10 @@ async function bringBook(session: Session, path: string): Promise<void> {
   await insert(session, 'answered', answered);
 }
 
-async function figuresOf(session: Session): Promise<Record<string, number>> {
+async function figuresOf(session: Session): Promise<Record<string, number | bigint>> {
   const count = async (from: string) => Number((await session.tuples(`SELECT COUNT(*) FROM ${from}`))[0]?.[0]);
-  const fen = Number((await session.tuples('SELECT SUM(moved * amount) FROM there'))[0]?.[0] ?? 0);
+  const [moved] = await session.tuples('SELECT CAST(IFNULL(SUM(moved * amount), 0) AS CHAR) FROM there');
+  const fen = BigInt(String(moved?.[0]));
   return {
     orders: await count(`known WHERE kind = 'order'`),
     payouts: await count(`known WHERE kind = 'payout'`),

@@ -84,7 +84,10 @@ export class Gateway {
     await gone;
   }
 
-  /** A connection that breaks on a busy machine is no end of the campaign: asked again. */
+  /**
+   * A connection that breaks on a busy machine is no end of the campaign: asked again. What was done and not heard of is
+   * perhaps done twice; the gateway's book tells, by which all is judged.
+   */
   async #ask(verb: string, given: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     let response: Response | undefined;
     for (let times = 1; response === undefined; times++)

@@ -7,6 +7,6 @@ export function jsonFen(fen: bigint): number {
   return number;
 }
 
-/** @returns null for what is no whole number of 1 or more, or too large to be exact */
+/** @returns null for what is no whole number of 0 or more, or too large to be exact */
 export const fenIn = (value: unknown): bigint | null =>
-  Number.isSafeInteger(value) && (value as number) > 0 ? BigInt(value as number) : null;
+  Number.isSafeInteger(value) && (value as number) >= 0 ? BigInt(value as number) : null;

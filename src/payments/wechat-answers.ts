@@ -8,6 +8,7 @@
  */
 import { shortened, textOf, unknownPayment, unknownTransfer } from './answers.ts';
 import { instantOfIso } from './beijing.ts';
+import { fenIn } from './json-fen.ts';
 import type { PaymentAnswer, PaymentState, TransferAnswer, TransferState } from './provider.ts';
 
 /** A verified answer, or what a notice held. */
@@ -90,7 +91,7 @@ export function wechatTransfer(answer: WechatAnswer, payoutId: bigint, merchantI
   }
   const word = textOf(fields.state) ?? 'no state';
   const state = transferStates.get(word);
-  const amount = fenOf(fields.transfer_amount);
+  const amount = fenIn(fields.transfer_amount);
   if (state === undefined) return unknownTransfer(word);
   if (textOf(fields.out_bill_no) !== String(payoutId)) return unknownTransfer(`${word} of another transfer`);
   if (textOf(fields.mch_id) !== merchantId) return unknownTransfer(`${word} of another merchant`);
@@ -101,10 +102,5 @@ export function wechatTransfer(answer: WechatAnswer, payoutId: bigint, merchantI
 }
 
 function totalOf(amount: unknown, name: string): bigint | null {
-  return fenOf((amount as Readonly<Record<string, unknown>> | null | undefined)?.[name]);
-}
-
-/** JSON has numbers only: one that a double cannot hold exactly is no amount. */
-function fenOf(value: unknown): bigint | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : null;
+  return fenIn((amount as Readonly<Record<string, unknown>> | null | undefined)?.[name]);
 }

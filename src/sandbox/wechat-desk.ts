@@ -96,7 +96,7 @@ export class WechatDesk {
     const code = fine({ code_url: `weixin://wxpay/bizpayurl?pr=${id}` });
     const open = (): Said => {
       const before = this.#at.book.trade(id);
-      if (amount === null || expiresAt === null) return refused(400, 'PARAM_ERROR');
+      if (amount === null || amount === 0n || expiresAt === null) return refused(400, 'PARAM_ERROR');
       if (before !== undefined && before.amount !== amount) return refused(403, 'OUT_TRADE_NO_USED');
       if (before?.state === 'closed') return refused(400, 'ORDER_CLOSED');
       if (before?.state === 'paid') return refused(400, 'ORDERPAID');
@@ -172,7 +172,7 @@ export class WechatDesk {
     const amount = fenIn(content.transfer_amount);
     const payee = JSON.stringify([content.openid, this.#nameIn(content.user_name)]);
     const take = (): Said => {
-      if (amount === null || content.appid !== wechatAppId) return refused(400, 'PARAM_ERROR');
+      if (amount === null || amount === 0n || content.appid !== wechatAppId) return refused(400, 'PARAM_ERROR');
       const asked = { payoutId: id, transferNo: `1330000${id}`, amount, payee };
       const noticeUrl = String(content.notify_url);
       const payout = takePayout(this.#at, { ...asked, provider: 'wechat', noticeUrl }, at, 'paid');
