@@ -68,7 +68,7 @@ async function show(
       job: name.job,
       shard: name.shard || null,
       checkpoint: at === null ? null : zone.iso(at),
-      redis: (await copies.look(name, at)).state,
+      redis: (await copies.look(name, at, () => readCheckpoint(session, name, zone))).state,
     });
   }
   if (options.json) printJson(lines);

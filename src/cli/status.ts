@@ -78,7 +78,7 @@ async function lineOf(
     proven: watermark.proven,
     heldBackBy: watermark.heldBackBy,
     exempt: watermark.exempt,
-    redis: (await surroundings.copies.look(name, checkpoint)).state,
+    redis: (await surroundings.copies.look(name, checkpoint, () => readCheckpoint(target, name, zone))).state,
     deadLetters: await countOpenLetters(target, name),
     lastRun: await lastRun(target, name, zone),
     due: null,

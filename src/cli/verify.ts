@@ -82,7 +82,8 @@ async function proveAll(
       const proofs = await inSnapshot(target, () => proveJobs(own, target, zone));
       const lines: Line[] = [];
       for (const { job, shard, checkpoint, proof } of proofs) {
-        const copy = await copies.look({ job: job.name, shard }, checkpoint);
+        const name = { job: job.name, shard };
+        const copy = await copies.look(name, checkpoint, () => readCheckpoint(target, name, zone));
         const known = !isTableJob(job) || source !== null;
         const watermark = known
           ? (await watermarkNow(app, job, shard, checkpoint, surroundings, target, source)).at

@@ -30,9 +30,10 @@ async function copiesThatAgree({ jobs, main, copies, zone }: Scene): Promise<{ a
   for (const job of jobs) {
     for (const shard of shardNames(job)) {
       const name = { job: job.name, shard };
-      const checkpoint = await readCheckpoint(main, name, zone);
+      const current = () => readCheckpoint(main, name, zone);
+      const checkpoint = await current();
       if (checkpoint !== null) all += 1;
-      if (checkpoint !== null && (await copies.look(name, checkpoint)).state === 'agrees') agree += 1;
+      if (checkpoint !== null && (await copies.look(name, checkpoint, current)).state === 'agrees') agree += 1;
     }
   }
   return { agree, all };

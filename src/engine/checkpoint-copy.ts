@@ -49,8 +49,13 @@ export class CheckpointCopies {
     return this.#redis;
   }
 
-  /** What Redis holds, beside what the database says. Never throws: without an answer it is `unreachable`. */
-  async look(name: ShardName, checkpoint: Instant | null): Promise<Copy> {
+  /**
+   * What Redis holds, beside what the database says. Redis never makes it throw: without an answer it is `unreachable`.
+   *
+   * @param current reads the checkpoint in the database once more, where Redis knows a newer one: whoever looks without
+   *   the shard's lock may have been passed by a run since `checkpoint` was read, and that is no copy that is ahead
+   */
+  async look(name: ShardName, checkpoint: Instant | null, current: () => Promise<Instant | null>): Promise<Copy> {
     let text: string | null;
     try {
       text = await (await this.#connected()).get(this.key(name));
@@ -62,8 +67,10 @@ export class CheckpointCopies {
     if (text === null) return { state: checkpoint === null ? 'agrees' : 'missing', at: null };
     const at = readForm(text);
     if (at === null) return { state: 'malformed', at };
-    if (checkpoint === at) return { state: 'agrees', at };
-    return { state: checkpoint !== null && at < checkpoint ? 'behind' : 'ahead', at };
+    const isNewer = checkpoint === null || at > checkpoint;
+    const now = isNewer ? await current() : checkpoint;
+    if (now === null || at > now) return { state: 'ahead', at };
+    return { state: at === now ? 'agrees' : 'behind', at };
   }
 
   /**

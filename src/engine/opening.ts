@@ -42,9 +42,10 @@ export async function checkCopy(
 ): Promise<void> {
   const { zone, copies } = setting;
   const checkpoint = await claim.retried(() => readInStep(claim.target, name, zone));
+  const current = () => claim.retried(() => readCheckpoint(claim.target, name, zone));
   result.checkpoint = checkpoint;
-  const copy = await copies.look(name, checkpoint);
-  if (checkpoint === null && copy.at !== null) {
+  const copy = await copies.look(name, checkpoint, current);
+  if (checkpoint === null && copy.state === 'ahead' && copy.at !== null) {
     throw new SetupError(
       `Redis knows a checkpoint of ${titleOf(name)} (${zone.iso(copy.at)}), the database has none: a first run would apply everything again`,
       `tidemark checkpoint ${titleOf(name)} --set ${zone.iso(copy.at)}, or delete the key ${copies.key(name)}`,
@@ -53,9 +54,7 @@ export async function checkCopy(
   if (copy.warning !== undefined) log.warn(copy.warning);
   if (copy.state === 'unreachable') return;
   if (checkpoint !== null && copy.state !== 'agrees' && setting.halt.soon.aborted === false && !claim.isDryRun) {
-    const warning = await copies.publish(name, checkpoint, () =>
-      claim.retried(() => readCheckpoint(claim.target, name, zone)),
-    );
+    const warning = await copies.publish(name, checkpoint, current);
     if (warning !== null) log.warn(warning);
   }
 }

@@ -93,11 +93,14 @@ test('the key names job and shard, and only the job where there are no shards', 
 
 test('nothing is opened before it is needed, and once only', async () => {
   expect(redis.opened).toBe(0);
-  await copies.look(name, null);
+  await look(name, null);
   await copies.publish(name, at(ten), only(ten));
   await copies.overwrite(name, at(nine));
   expect(redis.opened).toBe(1);
 });
+
+/** A look that no run passes. */
+const look = (shard: typeof name, checkpoint: number | null) => copies.look(shard, checkpoint, async () => checkpoint);
 
 describe('a look at the copy', () => {
   test.each([
@@ -109,19 +112,29 @@ describe('a look at the copy', () => {
     ['is ahead when the database has none', ten, null, 'ahead'],
   ])('%s', async (_, copy, checkpoint, state) => {
     if (copy !== undefined) redis.values.set(key, copy);
-    const found = await copies.look(name, checkpoint === null ? null : at(checkpoint));
+    const found = await look(name, checkpoint === null ? null : at(checkpoint));
     expect(found).toEqual({ state, at: copy === undefined ? null : at(copy) });
   });
 
   test.each(malformed)('finds %j malformed', async (text) => {
     redis.values.set(key, text);
-    expect(await copies.look(name, at(ten))).toEqual({ state: 'malformed', at: null });
-    expect(await copies.look(name, null)).toEqual({ state: 'malformed', at: null });
+    expect(await look(name, at(ten))).toEqual({ state: 'malformed', at: null });
+    expect(await look(name, null)).toEqual({ state: 'malformed', at: null });
+  });
+
+  test.each([
+    ['agrees with what the run has committed', eleven, eleven, 'agrees'],
+    ['is behind when the run goes on', ten, eleven, 'behind'],
+    ['is ahead when it is newer than even that', eleven, ten, 'ahead'],
+  ])('that a run passes %s', async (_, copy, committed, state) => {
+    redis.values.set(key, copy);
+    for (const read of [null, at(nine)])
+      expect(await copies.look(name, read, only(committed))).toEqual({ state, at: at(copy) });
   });
 
   test('changes nothing', async () => {
     redis.values.set(key, eleven);
-    await copies.look(name, at(ten));
+    await look(name, at(ten));
     expect(held()).toBe(eleven);
   });
 });
@@ -212,7 +225,7 @@ describe('what a person has decided', () => {
 describe('while Redis cannot be reached', () => {
   test('a look says so, with a warning that gives the reason', async () => {
     redis.down = new Error('connect ECONNREFUSED');
-    const copy = await copies.look(name, at(ten));
+    const copy = await look(name, at(ten));
     expect(copy).toMatchObject({ state: 'unreachable', at: null });
     expect(copy.warning).toContain('connect ECONNREFUSED');
   });
@@ -226,8 +239,8 @@ describe('while Redis cannot be reached', () => {
 
   test('one failure to connect is waited for, and warned of, once for all shards and windows', async () => {
     redis.down = new Error('connect ETIMEDOUT');
-    const first = await copies.look(name, at(ten));
-    const others = [await copies.look({ job: 'sync', shard: '4' }, at(ten)), await copies.look(name, null)];
+    const first = await look(name, at(ten));
+    const others = [await look({ job: 'sync', shard: '4' }, at(ten)), await look(name, null)];
     const warnings = [
       await copies.publish(name, at(ten), only(ten)),
       await copies.publish(name, at(eleven), only(eleven)),
@@ -245,7 +258,7 @@ describe('while Redis cannot be reached', () => {
   test('shards that ask at the same time share one connection and one warning', async () => {
     redis.down = new Error('connect ETIMEDOUT');
     const shards = ['0', '1', '2', '3'];
-    const found = await Promise.all(shards.map((shard) => copies.look({ job: 'sync', shard }, null)));
+    const found = await Promise.all(shards.map((shard) => look({ job: 'sync', shard }, null)));
     expect(redis.opened).toBe(1);
     expect(found.filter(({ warning }) => warning !== undefined)).toHaveLength(1);
   });
@@ -256,7 +269,7 @@ describe('while Redis cannot be reached', () => {
     const before = redis.calls;
     expect(await copies.publish(name, at(ten), only(ten))).toContain('Command timed out');
     expect(await copies.publish(name, at(eleven), only(eleven))).toBeNull();
-    expect((await copies.look(name, at(eleven))).state).toBe('unreachable');
+    expect((await look(name, at(eleven))).state).toBe('unreachable');
     expect([redis.opened, redis.calls]).toEqual([1, before + 1]);
   });
 
@@ -272,14 +285,14 @@ describe('closing', () => {
   test('closes the connection, once there is one', async () => {
     await copies.close();
     expect([redis.opened, redis.closed]).toEqual([0, 0]);
-    await copies.look(name, null);
+    await look(name, null);
     await copies.close();
     expect(redis.closed).toBe(1);
   });
 
   test('is no reason to fail when there never was one', async () => {
     redis.down = new Error('connect ECONNREFUSED');
-    await copies.look(name, null);
+    await look(name, null);
     await expect(copies.close()).resolves.toBeUndefined();
   });
 });
