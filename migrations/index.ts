@@ -39,6 +39,7 @@ import { payout } from './0033-payout.ts';
 import { businessSwitch } from './0034-business-switch.ts';
 import { businessSwitches } from './0035-business-switches.ts';
 import { dueRun } from './0037-due-run.ts';
+import { pause } from './0038-pause.ts';
 import type { Migration } from './migration.ts';
 
 /** The tables of orders: how many there are is a setting, so they come by themselves, behind the others. */
@@ -54,6 +55,7 @@ const bookkeeping: readonly Migration[] = [
   windowDigest,
   fixRun,
   dueRun,
+  pause,
 ];
 
 const payouts = [payoutClaim, payout, businessSwitch, businessSwitches];

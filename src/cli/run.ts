@@ -1,19 +1,18 @@
 /** `tidemark run`: quiet when there is nothing to say, progress on a terminal, the gravest shard's exit code. */
-import pLimit from 'p-limit';
-import { v7 as uuid } from 'uuid';
 import { systemClock } from '../engine/clock.ts';
 import { type DueJob, isDueJob, isTableJob, type Job, readsFrom, type WindowJob } from '../engine/job.ts';
-import type { JobResult, Request, Setting } from '../engine/run.ts';
-import { runShard } from '../engine/runner.ts';
+import type { JobResult, Request } from '../engine/run.ts';
 import type { Zone } from '../engine/zone.ts';
 import { databaseSettings } from '../platform/config.ts';
-import { exitCodes, UsageError } from '../platform/errors.ts';
+import { UsageError } from '../platform/errors.ts';
 import { LogWriter } from '../platform/log.ts';
 import { type App, borderOf, findJob, findShards, openCopies, openSurroundings, parseTime } from './app.ts';
 import { engineSetting } from './engine-setting.ts';
 import { watchHalt } from './halt.ts';
+import { gravest, oneRun } from './one-run.ts';
 import { openProgress } from './progress.ts';
-import { exitCodeOfShard, graveness, reportFailures, reportJson, reportSummary, reportTotals } from './run-report.ts';
+import { runObservers } from './run-observers.ts';
+import { reportFailures, reportJson, reportSummary, reportTotals } from './run-report.ts';
 
 export interface RunOptions {
   from?: string;
@@ -49,6 +48,9 @@ export async function run(
   const writer = new LogWriter(level, config.get('TIDEMARK_LOG_FILE') as string | undefined);
   const { halt, exitCode, done } = watchHalt(timeLimit(job, options));
   const progress = await openProgress(job.name, options.json !== true);
+  const { concurrency, ifLocked } = options;
+  const wanted = { job, shards, request, concurrency, ifLocked };
+  const observers = runObservers(surroundings);
   try {
     const codes: number[] = [];
     const endAt = Date.now() + (options.for ?? 0);
@@ -56,17 +58,15 @@ export async function run(
       const startedAt = Date.now();
       const copies = openCopies(surroundings); // anew for each: Redis may have come back
       const setting = engineSetting(app, surroundings, { copies, halt, log: writer.log(), progress });
-      const result = await runJob(job, shards, request, setting, options.concurrency).finally(() => copies.close());
+      const { result, code } = await oneRun(wanted, setting, observers).finally(() => copies.close());
       progress?.stop();
-      codes.push(await report(result, options, zone));
+      await report(result, options, zone);
+      codes.push(code);
       const wait = startedAt + (options.every ?? 0) - Date.now();
       if (options.every === undefined || startedAt + options.every >= endAt || halt.soon.aborted) break;
       await systemClock.sleep(Math.max(0, wait), halt.soon);
     } while (!halt.soon.aborted);
-    return (
-      exitCode() ??
-      codes.reduce((gravest, code) => (graveness(code) > graveness(gravest) ? code : gravest), exitCodes.done as number)
-    );
+    return exitCode() ?? gravest(codes);
   } finally {
     progress?.stop();
     done();
@@ -83,31 +83,13 @@ function timeLimit(job: Job, { timeout, for: forMs }: RunOptions): number | unde
   return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
-/** Runs the shards of a job, some at once; each for itself, so that one that fails holds up no other. */
-export async function runJob(
-  job: Job,
-  shards: readonly string[],
-  request: Request,
-  setting: Setting,
-  concurrency: number,
-): Promise<JobResult> {
-  const runId = uuid();
-  const startedAt = Date.now();
-  const limit = pLimit(concurrency);
-  const results = await Promise.all(shards.map((shard) => limit(() => runShard(job, shard, runId, request, setting))));
-  return { job: job.name, runId, durationMs: Date.now() - startedAt, shards: results };
-}
-
-async function report(result: JobResult, options: RunOptions, zone: Zone): Promise<number> {
+async function report(result: JobResult, options: RunOptions, zone: Zone): Promise<void> {
   if (options.json) reportJson(result, zone);
   else {
     if (process.stderr.isTTY) await reportSummary(result, zone);
     if (process.stderr.isTTY || options.dryRun) await reportTotals(result);
   }
   reportFailures(result, options);
-  return result.shards
-    .map((shard) => exitCodeOfShard(shard, options.ifLocked))
-    .reduce((gravest, code) => (graveness(code) > graveness(gravest) ? code : gravest), exitCodes.done as number);
 }
 
 function checkTogether(options: RunOptions): void {

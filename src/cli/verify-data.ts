@@ -20,8 +20,8 @@ import { type App, openCopies, type Surroundings } from './app.ts';
 import { confirm } from './confirm.ts';
 import { engineSetting } from './engine-setting.ts';
 import { watchHalt } from './halt.ts';
+import { runJob } from './one-run.ts';
 import { grouped, print } from './output.ts';
-import { runJob } from './run.ts';
 import { graveness } from './run-report.ts';
 
 interface DataOptions {

@@ -146,6 +146,16 @@ interface MendContext<Plan = unknown> extends SidesContext<Plan> {
   apply(keys: readonly string[], mode: 'again' | 'repair'): Promise<Counts>;
 }
 
+/** A run that a schedule starts beside the plain one: `--sweep` every hour, `--full` every night. */
+export interface ScheduledRun {
+  /** Five cron fields, in the business zone. */
+  readonly schedule: string;
+  /** Behind `tidemark run <job>`. */
+  readonly options: readonly string[];
+  /** What it is for, in one line. */
+  readonly why: string;
+}
+
 interface JobBase {
   readonly name: string;
   /** One line for `tidemark list`. */
@@ -154,8 +164,16 @@ interface JobBase {
   readonly shards: readonly string[];
   /** Five cron fields, in the business zone. */
   readonly schedule: string;
+  /** Behind `tidemark run <job>` at each start of the schedule: `--every 10s --for 50s`. */
+  readonly options?: readonly string[];
   /** Seconds between the starts of one shard and the next. */
   readonly staggerSeconds?: number;
+  /** Runs besides, for all shards at once. */
+  readonly also?: readonly ScheduledRun[];
+  /** So far behind, somebody is alarmed. Without it: three times what lies between two starts, and a quarter of an hour. */
+  readonly lagMaxSeconds?: number;
+  /** A run that takes longer stops cleanly, as with `--timeout`, which goes before it. */
+  readonly timeLimitSeconds?: number;
   /** The database of the effects, and of the checkpoint. */
   readonly target: Exclude<DatabaseName, 'source'>;
 }
