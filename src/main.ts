@@ -2,6 +2,7 @@
 import { jobs } from '../jobs/index.ts';
 import { migrations, payOrders } from '../migrations/index.ts';
 import { main } from './cli/program.ts';
+import { programName } from './platform/entry.ts';
 
 // `tidemark list | head -1`: whoever reads has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -9,6 +10,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-main(process.argv.slice(2), { jobs, migrations, payOrders }).then((code) => {
+main(process.argv.slice(2), { calledAs: programName(), jobs, migrations, payOrders }).then((code) => {
   process.exitCode = code;
 });

@@ -1,5 +1,4 @@
 /** What commands share: the jobs, the settings in force, and the way from a name on the command line to a job. */
-import { distance } from 'fastest-levenshtein';
 import type { Migration } from '../../migrations/migration.ts';
 import { CheckpointCopies } from '../engine/checkpoint-copy.ts';
 import { isPeriodJob, isTableJob, type Job, shardNames, type WindowJob } from '../engine/job.ts';
@@ -8,9 +7,13 @@ import { Config, type DatabaseName, databaseSettings } from '../platform/config.
 import { Databases } from '../platform/databases.ts';
 import { UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
+import { didYouMean } from './nearest.ts';
+import { remark } from './output.ts';
 
 /** What the entry hands over: everything that belongs to this installation and not to the engine. */
 export interface App {
+  /** What a person types to call it; `tidemark` unless told. */
+  readonly calledAs?: string;
   readonly jobs: readonly Job[];
   readonly migrations: Readonly<Record<Job['target'], readonly Migration[]>>;
   /** The tables of orders in the ledger database, behind its other migrations. */
@@ -32,8 +35,7 @@ export function openSurroundings({ quiet = false } = {}): Surroundings {
   const config = Config.read();
   const databases = new Databases(config);
   const file = config.privateServersFile;
-  if (file !== null && (!quiet || process.stderr.isTTY))
-    process.stderr.write(`tidemark: using the private servers of ${file}\n`);
+  if (file !== null && (!quiet || process.stderr.isTTY)) remark(`using the private servers of ${file}`);
   return {
     config,
     databases,
@@ -73,8 +75,7 @@ export function targetsOf({ config }: Surroundings, jobs: readonly Job[], isName
   return [...new Set(jobs.map((job) => job.target))].filter((target) => {
     if (isNamed || target === 'main' || config.get(databaseSettings[target]) !== undefined) return true;
     const names = jobs.filter((job) => job.target === target).map(({ name }) => name);
-    if (process.stderr.isTTY)
-      process.stderr.write(`tidemark: ${names.join(', ')} left out: ${databaseSettings[target]} is not set\n`);
+    if (process.stderr.isTTY) remark(`${names.join(', ')} left out: ${databaseSettings[target]} is not set`);
     return false;
   });
 }
@@ -117,16 +118,12 @@ export function findShards(job: Job, asked: readonly string[]): readonly string[
   for (const shard of asked) {
     if (job.shards.includes(shard)) continue;
     const known = job.shards.length === 0 ? 'it has none' : `it has ${job.shards.join(', ')}`;
-    throw new UsageError(`${job.name} has no shard "${shard}": ${known}`, `tidemark run ${job.name}`);
+    throw new UsageError(
+      `${job.name} has no shard "${shard}": ${known}${didYouMean(shard, job.shards)}`,
+      `tidemark run ${job.name}`,
+    );
   }
   return asked.length === 0 ? all : [...new Set(asked)];
-}
-
-function didYouMean(name: string, known: readonly string[]): string {
-  const [nearest] = [...known].sort((a, b) => distance(name, a) - distance(name, b));
-  return nearest !== undefined && distance(name, nearest) <= Math.max(3, nearest.length / 2)
-    ? `; did you mean ${nearest}?`
-    : '';
 }
 
 /** The latest border at or before an instant that windows of a job may begin or end at. */

@@ -1,14 +1,13 @@
 /** `tidemark local`: private servers in the working folder, for trying things. */
 import { join } from 'node:path';
 import { down, status, up } from '../platform/local/index.ts';
-import { print, printJson } from './output.ts';
+import { print, printJson, remark } from './output.ts';
 
 const folder = () => join(process.cwd(), '.tidemark');
-const say = (line: string) => process.stderr.write(`tidemark: ${line}\n`);
 
 export const local = {
   async up(options: { json?: true }): Promise<number> {
-    const servers = await up(folder(), { say });
+    const servers = await up(folder(), { say: remark });
     if (options.json) printJson({ started: servers.started, ...servers.settings });
     else
       print(

@@ -4,22 +4,39 @@ import { isDebugging } from '../platform/config.ts';
 import { exitCodes, TidemarkError } from '../platform/errors.ts';
 import { explained } from '../platform/explain.ts';
 
+let calledAs = 'tidemark';
+let command = /$^/g;
+
+/** From here on, texts for people name this program and its commands as it was called. */
+export function speakAs(name: string, commands: readonly string[]): void {
+  calledAs = name;
+  command = new RegExp(`(?<![\\w/.-])tidemark(?= (?:(?:${commands.join('|')})(?![\\w-])|<command>|--))`, 'g');
+}
+
+/** The commands in a text as a person types them here: `tidemark run` becomes `node main.js run`. */
+export const asTyped = (text: string): string => (calledAs === 'tidemark' ? text : text.replace(command, calledAs));
+
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${asTyped(line)}\n`);
+}
+
+/** A line on stderr that is no error. */
+export function remark(line: string): void {
+  process.stderr.write(`tidemark: ${asTyped(line)}\n`);
 }
 
 /** Fen is text in JSON: a number there is exact to 2^53 only. */
 export function printMoneyJson(value: unknown): void {
-  print(JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one)));
+  process.stdout.write(`${JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one))}\n`);
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value));
+  process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
 /** A line on stderr: what happened, and what to type next. */
 export function complain(error: unknown, prefix = 'tidemark'): void {
-  process.stderr.write(`${prefix}: ${sentenceOf(error)}\n`);
+  process.stderr.write(`${prefix}: ${asTyped(sentenceOf(error))}\n`);
   if (!(error instanceof TidemarkError) && isDebugging()) process.stderr.write(`${inspect(error)}\n`);
 }
 

@@ -71,6 +71,7 @@ export function addLedger(program: Command, done: Done): void {
 export function addDifferences(program: Command, done: Done): void {
   const differences = program
     .command('differences')
+    .summary('what reconcile-day found: look, and resolve')
     .description('what reconcile-day found: look, and resolve what is cleared up');
   const load = () => import('./differences.ts');
   differences

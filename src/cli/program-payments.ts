@@ -14,6 +14,7 @@ const providersOf: ProvidersOf = async (config) => {
 export function addPayments(program: Command, done: Done): void {
   const payments = program
     .command('payments')
+    .summary('orders and payouts: look, decide, switch off')
     .description('orders and payouts: look, and decide what nothing else can decide');
   const load = () => import('./payments.ts');
   payments

@@ -2,22 +2,24 @@
  * The command line: every command with its flags and help, and the way from an error to an exit code.
  * What a command does is loaded when it is called, so that `--help` and cron pay only for what they use.
  */
-import { Command, CommanderError, Option } from 'commander';
+import { type Command, CommanderError, Option } from 'commander';
 import { ownVersion } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import type { App } from './app.ts';
+import { OurCommand } from './command.ts';
+import { correctMistakes } from './mistakes.ts';
 import { type Done, duration, examples, positive } from './options.ts';
-import { complain, exitCodeOf } from './output.ts';
+import { complain, exitCodeOf, speakAs } from './output.ts';
 import { addDifferences, addLedger } from './program-ledger.ts';
 import { addPayments } from './program-payments.ts';
 
 /** @returns the exit code */
 export async function main(argv: readonly string[], app: App): Promise<number> {
   let code: number = exitCodes.done;
-  const program = createProgram(app, (result) => {
-    code = result;
-  });
   try {
+    const program = createProgram(app, (result) => {
+      code = result;
+    });
     await program.parseAsync([...argv], { from: 'user' });
     return code;
   } catch (error) {
@@ -27,14 +29,13 @@ export async function main(argv: readonly string[], app: App): Promise<number> {
   }
 }
 
-function createProgram(app: App, done: (code: number) => void): Command {
-  const program = new Command('tidemark')
-    .description('Cron jobs that never skip and never repeat a window of time.')
+/** Every command of the program, as `--help`, completions and tests see them. */
+export function createProgram(app: App, done: Done): Command {
+  const program = new OurCommand('tidemark')
+    .description('Cron jobs that never skip and never repeat a window.')
     .version(ownVersion())
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tidemark: ')) })
-    .showHelpAfterError('(tidemark --help lists all commands)')
-    .addHelpText('after', examples('tidemark demo', 'tidemark run sync-commission-log', 'tidemark status'));
+    .addHelpText('after', 'tidemark <command> --help tells more, with examples. New here: tidemark demo');
   addRun(program, app, done);
   addLooking(program, app, done);
   addWhy(program, app, done);
@@ -43,6 +44,11 @@ function createProgram(app: App, done: (code: number) => void): Command {
   addDifferences(program, done);
   addPayments(program, done);
   addSetup(program, app, done);
+  correctMistakes(program, app);
+  speakAs(
+    app.calledAs ?? 'tidemark',
+    program.commands.map((command) => command.name()),
+  );
   return program;
 }
 
@@ -93,6 +99,7 @@ function addLooking(program: Command, app: App, done: Done): void {
     .action(async (options) => done(await (await import('./list.ts')).list(app, options)));
   program
     .command('status')
+    .summary('where each shard stands, what holds it back, what next')
     .description('checkpoint, watermark, lag, last run, dead letters, and what holds a watermark back')
     .argument('[job]')
     .option('--json', 'as JSON')
@@ -102,6 +109,7 @@ function addLooking(program: Command, app: App, done: Done): void {
     );
   program
     .command('verify')
+    .summary('prove that no time is left out or taken twice')
     .description('prove from the journal that the windows tile time: no gap, no overlap')
     .argument('[job]')
     .option('--data', 'compare source and target, too, by checksums')
@@ -125,6 +133,7 @@ function addLooking(program: Command, app: App, done: Done): void {
 function addWhy(program: Command, app: App, done: Done): void {
   program
     .command('why')
+    .summary('which run carried a row, or what the row waits for')
     .description('which window, run and shard carried a row, or what it waits for')
     .argument('<table>', 'of the source or of the target')
     .argument('<id>', "the row's key")
@@ -138,6 +147,7 @@ function addWhy(program: Command, app: App, done: Done): void {
 function addMending(program: Command, app: App, done: Done): void {
   program
     .command('checkpoint')
+    .summary('show a checkpoint, or take over that of another system')
     .description('show a checkpoint; --set takes over that of an existing system')
     .argument('<job>')
     .argument('[shard]')
@@ -191,6 +201,7 @@ function addMending(program: Command, app: App, done: Done): void {
 function addSetup(program: Command, app: App, done: Done): void {
   program
     .command('migrate')
+    .summary('create or update the tables that tidemark owns')
     .description('create or update the tables that tidemark owns, and missing copies of source tables')
     .option('--dry-run', 'print the SQL')
     .addHelpText('after', examples('tidemark migrate --dry-run', 'tidemark migrate'))
@@ -216,6 +227,7 @@ function addSetup(program: Command, app: App, done: Done): void {
   }
   program
     .command('demo')
+    .summary('all of it shown on private servers, in a minute')
     .description('the demonstration on private servers: sample data, jobs, a crash, a proof')
     .option('--rows <n>', 'rows of commission', positive, 200_000)
     .addHelpText('after', examples('tidemark demo', 'tidemark demo --rows 1000000'))

@@ -2,7 +2,7 @@
 import type { JobResult, ShardResult } from '../engine/run.ts';
 import type { Zone } from '../engine/zone.ts';
 import { exitCodes } from '../platform/errors.ts';
-import { exitCodeOf, grouped, print, printJson, printTable, sentenceOf } from './output.ts';
+import { exitCodeOf, grouped, print, printJson, printTable, remark, sentenceOf } from './output.ts';
 
 interface ReportOptions {
   readonly ifLocked: 'skip' | 'wait' | 'fail';
@@ -76,7 +76,7 @@ function overall(shards: readonly ShardResult[]): string {
 export function reportFailures({ job, runId, shards }: JobResult, options: ReportOptions): void {
   for (const shard of shards) {
     const title = shard.shard === '' ? job : `${job} ${shard.shard}`;
-    const tell = (text: string) => process.stderr.write(`tidemark: ${title}: ${text} (run ${runId})\n`);
+    const tell = (text: string) => remark(`${title}: ${text} (run ${runId})`);
     if (shard.outcome === 'failed') tell(`${failureText(shard.error, title)}`);
     if (shard.outcome === 'locked' && options.ifLocked === 'fail')
       tell(`another run holds the lock. Next: tidemark status ${job}`);

@@ -2,19 +2,21 @@
  * The settings in force, and where each came from. The only reader of the environment.
  *
  * The environment wins over `.env`, and that over `.tidemark/local.env`, which `tidemark local up` writes. Both files
- * are looked for in the working folder and, where it has none, in tidemark's own folder, so that a crontab line works
- * from any folder. All settings are checked at once, completely; a setting that a command does not need may be absent.
+ * are looked for in the working folder and, where it has none, in the folder of the team's package that was started,
+ * then in tidemark's own, so that a crontab line works from any folder. All settings are checked at once, completely; a
+ * setting that a command does not need may be absent.
  */
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { IANAZone } from 'luxon';
 import * as v from 'valibot';
+import { ownFolder, programFolder } from './entry.ts';
 import { SetupError } from './errors.ts';
 import { paymentSettings } from './payment-settings.ts';
 import { type Definition, duration, isUrl } from './setting.ts';
 
+export { ownFolder, ownVersion } from './entry.ts';
 export { parseDuration } from './setting.ts';
 
 export type DatabaseName = 'source' | 'main' | 'ledger';
@@ -192,25 +194,6 @@ export function environmentWith(settings: Readonly<Record<string, string>>): Nod
   return { ...process.env, ...settings };
 }
 
-/** tidemark's own folder: the one that holds package.json, above both src/platform and dist. */
-export const ownFolder: string = (() => {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    try {
-      readFileSync(join(folder, 'package.json'));
-      return folder;
-    } catch {
-      const parent = dirname(folder);
-      if (parent === folder) return process.cwd();
-      folder = parent;
-    }
-  }
-})();
-
-export function ownVersion(): string {
-  return (JSON.parse(readFileSync(join(ownFolder, 'package.json'), 'utf8')) as { version: string }).version;
-}
-
 function fileLayer(from: Origin, path: string, folders: readonly string[]): Layer | null {
   for (const folder of folders) {
     const file = join(folder, path);
@@ -250,7 +233,7 @@ export class Config {
    * @throws SetupError naming every malformed setting, what was expected and an example of each
    */
   static read(options: { environment?: NodeJS.ProcessEnv; workingFolder?: string } = {}): Config {
-    const folders = [options.workingFolder ?? process.cwd(), ownFolder];
+    const folders = [...new Set([options.workingFolder ?? process.cwd(), programFolder(), ownFolder])];
     const layers = [
       { from: 'environment', file: null, values: options.environment ?? process.env } satisfies Layer,
       fileLayer('.env', '.env', folders),
