@@ -5,6 +5,8 @@
  * TIMESTAMP, so that a repeated hour is no question there. Every statement may be repeated, or fails in a way that the
  * migrator knows, because a crash can come between it and the note that it was done.
  */
+
+import type { Job } from '../src/engine/job.ts';
 import { checkpoint } from './0001-checkpoint.ts';
 import { window } from './0002-window.ts';
 import { run } from './0003-run.ts';
@@ -62,8 +64,13 @@ const payouts = [payoutClaim, payout, businessSwitch, businessSwitches];
 
 const ledger = [account, bill, accountState, openHold, billNumber, price, accountEvent, statementEntry];
 
-export const migrations: Readonly<Record<'main' | 'ledger', readonly Migration[]>> = {
-  main: [...bookkeeping, commissionChange, userIncomeHour, userIncome, incomeByUser].sort(byName),
+/** What is written in the main database with commission. */
+const commission = [commissionChange, userIncomeHour, userIncome, incomeByUser];
+const commissionJobs = ['sync-commission-log', 'rollup-income', 'settle-month'];
+
+/** The tables of all jobs of this repository. */
+export const migrations: Readonly<Record<Job['target'], readonly Migration[]>> = {
+  main: [...bookkeeping, ...commission].sort(byName),
   ledger: [
     ...bookkeeping,
     ...ledger,
@@ -80,6 +87,19 @@ export const migrations: Readonly<Record<'main' | 'ledger', readonly Migration[]
     ...payouts,
   ].sort(byName),
 };
+
+/** The tables that a list of jobs needs, theirs last; those of commission only where a job of the list writes them. */
+export function migrationsFor(jobs: readonly Job[]): typeof migrations {
+  const withCommission = jobs.some(({ name }) => commissionJobs.includes(name));
+  const ownOf = (target: Job['target']) => jobs.filter((job) => job.target === target).flatMap(tablesOf);
+  return {
+    main: [...(withCommission ? migrations.main : [...bookkeeping].sort(byName)), ...ownOf('main')],
+    ledger: [...migrations.ledger, ...ownOf('ledger')],
+  };
+}
+
+const tablesOf = ({ name, tables = [] }: Job): Migration[] =>
+  tables.map((sql, index) => ({ name: `${name}/${String(index + 1).padStart(4, '0')}`, sql }));
 
 /** As they were made: a database that has some of them gets the rest behind these. */
 function byName(a: Migration, b: Migration): number {

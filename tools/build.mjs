@@ -1,7 +1,8 @@
 /**
  * Bundles src/ and jobs/ into dist/: main.cjs, in which a module runs only when a command asks for it, and main.cache,
  * the compiled form of what most runs need. Cron pays for the start-up every minute, and compiling is most of it. Beside
- * them ledger.js and payments.js, what other programs import, with their types; they share those programs' packages.
+ * them what other programs import, with its types: tidemark.js and jobs.js, the command line for a team's own jobs, and
+ * ledger.js and payments.js. They share those programs' packages.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -56,8 +57,14 @@ const escaped = (text) => text.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0)
 const main = join(made, 'main.cjs');
 writeFileSync(main, readFileSync(main, 'utf8').replace(/\P{ASCII}/gu, escaped));
 await build({
-  entryPoints: { ledger: 'src/ledger/index.ts', payments: 'src/payments/index.ts' },
+  entryPoints: {
+    tidemark: 'src/index.ts',
+    jobs: 'src/jobs.ts',
+    ledger: 'src/ledger/index.ts',
+    payments: 'src/payments/index.ts',
+  },
   splitting: true,
+  chunkNames: 'parts/[name]-[hash]',
   outdir: made,
   bundle: true,
   format: 'esm',

@@ -1,5 +1,8 @@
 /** `tidemark local`: private servers in the working folder, for trying things. */
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { environmentWith } from '../platform/config.ts';
+import { exitCodes, SetupError } from '../platform/errors.ts';
 import { down, status, up } from '../platform/local/index.ts';
 import { print, printJson, remark } from './output.ts';
 
@@ -11,7 +14,7 @@ export const local = {
     if (options.json) printJson({ started: servers.started, ...servers.settings });
     else
       print(
-        `MariaDB on 127.0.0.1:${servers.mariadb.port}, Redis on 127.0.0.1:${servers.redis.port}; settings in ${join(folder(), 'local.env')}\nNext: tidemark demo, or tidemark config`,
+        `MariaDB on 127.0.0.1:${servers.mariadb.port}, Redis on 127.0.0.1:${servers.redis.port}; settings in ${join(folder(), 'local.env')}\nNext: tidemark config shows them; tidemark migrate makes the tables`,
       );
     return 0;
   },
@@ -28,3 +31,23 @@ export const local = {
     return 0;
   },
 };
+
+const addresses = { plus: 'SOURCE_DATABASE_URL', mia: 'MAIN_DATABASE_URL', ledger: 'LEDGER_DATABASE_URL' } as const;
+
+/** MariaDB's own client in a database of the private servers: for a person, or for a file of SQL on its input. */
+export async function localSql(database: keyof typeof addresses): Promise<number> {
+  const { settings } = await status(folder());
+  if (settings === undefined)
+    throw new SetupError('the private servers of this folder are not up', 'tidemark local up');
+  const { hostname, port, username, password } = new URL(settings[addresses[database]]);
+  const client = spawn('mariadb', ['--no-defaults', '-h', hostname, '-P', port, '-u', username, database], {
+    env: environmentWith({ MYSQL_PWD: password }),
+    stdio: 'inherit',
+  });
+  return new Promise((resolve, reject) => {
+    client.once('error', (error) =>
+      reject(new SetupError(`MariaDB's client cannot be started: ${error.message}`, 'apt-get install mariadb-client')),
+    );
+    client.once('close', (code) => resolve(code === 0 ? exitCodes.done : exitCodes.failed));
+  });
+}

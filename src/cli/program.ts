@@ -2,7 +2,7 @@
  * The command line: every command with its flags and help, and the way from an error to an exit code.
  * What a command does is loaded when it is called, so that `--help` and cron pay only for what they use.
  */
-import { type Command, CommanderError, Option } from 'commander';
+import { Argument, type Command, CommanderError, Option } from 'commander';
 import { ownVersion } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import type { App } from './app.ts';
@@ -35,7 +35,7 @@ export function createProgram(app: App, done: Done): Command {
     .description('Cron jobs that never skip and never repeat a window.')
     .version(ownVersion())
     .exitOverride()
-    .addHelpText('after', 'tidemark <command> --help tells more, with examples. New here: tidemark demo');
+    .addHelpText('after', 'tidemark <command> --help tells more, with examples.');
   addRun(program, app, done);
   addLooking(program, app, done);
   addWhy(program, app, done);
@@ -44,6 +44,7 @@ export function createProgram(app: App, done: Done): Command {
   addDifferences(program, done);
   addPayments(program, done);
   addSetup(program, app, done);
+  if (app.jobs.some(({ name }) => name === demonstrated)) addDemo(program, app, done);
   correctMistakes(program, app);
   speakAs(
     app.calledAs ?? 'tidemark',
@@ -225,6 +226,18 @@ function addSetup(program: Command, app: App, done: Done): void {
       .addHelpText('after', examples(`tidemark local ${name}`))
       .action(async (options) => done(await (await import('./local.ts')).local[name](options)));
   }
+  local
+    .command('sql')
+    .description("MariaDB's client in one of their databases; SQL on its input, or typed")
+    .addArgument(new Argument('<database>', 'source, main database or ledger').choices(['plus', 'mia', 'ledger']))
+    .addHelpText('after', examples('tidemark local sql plus < tables/orders.sql', 'tidemark local sql mia'))
+    .action(async (database: 'plus' | 'mia' | 'ledger') => done(await (await import('./local.ts')).localSql(database)));
+}
+
+/** The demonstration is of tidemark's own jobs; a team's list may be without them. */
+const demonstrated = 'rollup-income';
+
+function addDemo(program: Command, app: App, done: Done): void {
   program
     .command('demo')
     .summary('all of it shown on private servers, in a minute')

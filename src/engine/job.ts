@@ -174,6 +174,11 @@ interface JobBase {
   readonly lagMaxSeconds?: number;
   /** A run that takes longer stops cleanly, as with `--timeout`, which goes before it. */
   readonly timeLimitSeconds?: number;
+  /**
+   * SQL that makes the job's own tables, in the target: `tidemark migrate` runs each once, in this order. What has run is
+   * never changed, the next change of a table is one more at the end. Each must bear to be run twice.
+   */
+  readonly tables?: readonly string[];
   /** The database of the effects, and of the checkpoint. */
   readonly target: Exclude<DatabaseName, 'source'>;
 }

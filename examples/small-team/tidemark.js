@@ -1,0 +1,4 @@
+import { cli } from 'tidemark';
+import { jobs } from './jobs/index.js';
+
+await cli({ jobs });
