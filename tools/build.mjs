@@ -1,7 +1,7 @@
 /**
  * Bundles src/ and jobs/ into dist/: main.cjs, in which a module runs only when a command asks for it, and main.cache,
  * the compiled form of what most runs need. Cron pays for the start-up every minute, and compiling is most of it. Beside
- * them what other programs import, with its types: tidemark.js and jobs.js, the command line for a team's own jobs, and
+ * them what other programs import, with its types: tidemark.js, jobs.js and testing.js for a team's own jobs,
  * ledger.js and payments.js. They share those programs' packages.
  */
 import { execFileSync } from 'node:child_process';
@@ -60,6 +60,7 @@ await build({
   entryPoints: {
     tidemark: 'src/index.ts',
     jobs: 'src/jobs.ts',
+    testing: 'src/testing/bench.ts',
     ledger: 'src/ledger/index.ts',
     payments: 'src/payments/index.ts',
   },

@@ -36,7 +36,9 @@ export class OurCommand extends Command {
         `${path} needs to know which ${missing}: it is missing`,
         missing === 'job' ? 'tidemark list' : `${path} --help`,
       );
-    const sentence = message.replace(/^error: (command-argument )?/, '').replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1');
+    const sentence = message
+      .replace(/^error: (command-argument )?/, '')
+      .replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1');
     throw new UsageError(sentence, `${path} --help`);
   }
 }

@@ -1,6 +1,15 @@
 /** A team's list of jobs, checked before anything begins: in JavaScript nobody else has looked at it. */
 import * as v from 'valibot';
-import { isDueJob, isFollowingJob, isPeriodJob, isTableJob, type Job, upstreamOf } from '../engine/job.ts';
+import {
+  type FollowingJob,
+  isDueJob,
+  isFollowingJob,
+  isPeriodJob,
+  isTableJob,
+  type Job,
+  type PeriodJob,
+  upstreamOf,
+} from '../engine/job.ts';
 import { exitCodes, SetupError } from '../platform/errors.ts';
 import { complain } from './output.ts';
 
@@ -56,7 +65,15 @@ export function checkJobs(jobs: readonly Job[]): void {
   for (const [place, job] of jobs.entries()) checkJob(job, place);
   for (const job of jobs) {
     if (jobs.filter((other) => other.name === job.name).length > 1) throw wrong(`two jobs are named ${job.name}`);
-    if (isFollowingJob(job) || (isPeriodJob(job) && job.follows !== undefined)) upstreamOf(job, jobs);
+    if (isFollowingJob(job) || (isPeriodJob(job) && job.follows !== undefined)) checkUpstream(job, jobs);
+  }
+}
+
+function checkUpstream(job: FollowingJob | PeriodJob, jobs: readonly Job[]): void {
+  try {
+    upstreamOf(job, jobs);
+  } catch (error) {
+    throw wrong((error as Error).message);
   }
 }
 

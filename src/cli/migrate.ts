@@ -11,20 +11,30 @@ import { type App, openSurroundings, type Surroundings, targetsOf, withSession }
 import { print } from './output.ts';
 
 export async function migrateAll(app: App, options: { dryRun?: true }): Promise<number> {
-  const surroundings = openSurroundings();
-  const dryRun = options.dryRun === true;
+  const changed = await makeTables(app, openSurroundings(), { dryRun: options.dryRun === true, tell: print });
+  if (changed === 0) print('nothing to do: all tables are there');
+  return exitCodes.done;
+}
+
+interface Making {
+  readonly dryRun: boolean;
+  /** Hears of each table that is made, or in a dry run of its SQL. */
+  readonly tell: (line: string) => void;
+}
+
+/** @returns how many tables were made or changed */
+export async function makeTables(app: App, surroundings: Surroundings, { dryRun, tell }: Making): Promise<number> {
   let changed = 0;
   for (const target of targetsOf(surroundings, app.jobs, false)) {
     const url = surroundings.config.need(databaseSettings[target]) as string;
     await withSession(surroundings, target, async (session) => {
       const applied = await migrate(session, url, await migrationsOf(app, surroundings, session, target), dryRun);
-      for (const { name, sql } of applied) print(dryRun ? `${sql};\n` : `applied ${name} to ${session.database}`);
+      for (const { name, sql } of applied) tell(dryRun ? `${sql};\n` : `applied ${name} to ${session.database}`);
       changed += applied.length;
-      if (target === 'main') changed += await createCopies(app, surroundings, session, dryRun);
+      if (target === 'main') changed += await createCopies(app, surroundings, session, { dryRun, tell });
     });
   }
-  if (changed === 0) print('nothing to do: all tables are there');
-  return exitCodes.done;
+  return changed;
 }
 
 /** @throws SetupError when the orders are spread over another number of tables than the setting says */
@@ -41,7 +51,12 @@ async function migrationsOf(
 }
 
 /** A target table that is missing is made with the columns and keys of its source. */
-async function createCopies(app: App, surroundings: Surroundings, session: Session, dryRun: boolean): Promise<number> {
+async function createCopies(
+  app: App,
+  surroundings: Surroundings,
+  session: Session,
+  { dryRun, tell }: Making,
+): Promise<number> {
   let changed = 0;
   for (const job of app.jobs.filter(isTableJob)) {
     if (job.targetTable === undefined || (await tableExists(session, job.targetTable))) continue;
@@ -50,7 +65,7 @@ async function createCopies(app: App, surroundings: Surroundings, session: Sessi
       copyStatement(source, job.source.table(shard), job.targetTable as string),
     );
     if (!dryRun) await session.write(sql);
-    print(dryRun ? `${sql};\n` : `created ${job.targetTable} like ${job.source.table(shard)} of the source`);
+    tell(dryRun ? `${sql};\n` : `created ${job.targetTable} like ${job.source.table(shard)} of the source`);
     changed += 1;
   }
   return changed;

@@ -12,6 +12,7 @@ import { type Done, duration, examples, positive } from './options.ts';
 import { complain, exitCodeOf, speakAs } from './output.ts';
 import { addDifferences, addLedger } from './program-ledger.ts';
 import { addPayments } from './program-payments.ts';
+import { addCompletion, addNewJob } from './program-setup.ts';
 
 /** @returns the exit code */
 export async function main(argv: readonly string[], app: App): Promise<number> {
@@ -44,6 +45,8 @@ export function createProgram(app: App, done: Done): Command {
   addDifferences(program, done);
   addPayments(program, done);
   addSetup(program, app, done);
+  addNewJob(program, app, done);
+  addCompletion(program, app, done);
   if (app.jobs.some(({ name }) => name === demonstrated)) addDemo(program, app, done);
   correctMistakes(program, app);
   speakAs(

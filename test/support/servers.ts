@@ -70,6 +70,11 @@ export function redisUrl({ redis }: ServerAddresses, number = 0): string {
   return `redis://:${redis.password}@${redis.host}:${redis.port}/${number}`;
 }
 
+/** For a bench (src/testing) on these servers. */
+export function benchServers(addresses: ServerAddresses): { mysql: string; redis: string } {
+  return { mysql: mysqlUrl(addresses, '').slice(0, -1), redis: redisUrl(addresses) };
+}
+
 /** A new empty database whose name begins with the given word. */
 export async function newDatabase(
   addresses: ServerAddresses,
