@@ -42,6 +42,7 @@ import { businessSwitch } from './0034-business-switch.ts';
 import { businessSwitches } from './0035-business-switches.ts';
 import { dueRun } from './0037-due-run.ts';
 import { pause } from './0038-pause.ts';
+import { letterRepairs } from './0039-letter-repairs.ts';
 import type { Migration } from './migration.ts';
 
 /** The tables of orders: how many there are is a setting, so they come by themselves, behind the others. */
@@ -58,6 +59,7 @@ const bookkeeping: readonly Migration[] = [
   fixRun,
   dueRun,
   pause,
+  letterRepairs,
 ];
 
 const payouts = [payoutClaim, payout, businessSwitch, businessSwitches];

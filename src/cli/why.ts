@@ -140,7 +140,7 @@ async function storyOf(
   const { zone } = surroundings;
   const name = { job: job.name, shard: row.shard };
   const checkpoint = await readCheckpoint(target, name, zone);
-  const letters = await findLetters(target, { job: job.name, key: id, state: 'open', limit: 100 }, zone);
+  const letters = await findLetters(target, { job: job.name, key: id, state: 'open' }, 100, zone);
   const letter = letters.find(({ shard }) => shard === row.shard) ?? null;
   const { at } = row;
   const closed = at !== null && checkpoint !== null && at < checkpoint;

@@ -7,7 +7,7 @@
 import { UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import { type ShardName, titleOf } from './checkpoint.ts';
-import { openLetterKeys } from './dead-letters.ts';
+import { countRepair, openLetterKeys } from './dead-letters.ts';
 import type { Taken } from './intake.ts';
 import { addCounts, type Counts, type KeptWindow, keepDigest, noCounts, windowsFrom } from './journal.ts';
 import { addTotals, endsDryRun, type Run, targetOf } from './run.ts';
@@ -32,14 +32,14 @@ export async function applyAgain(run: Run, range: Window): Promise<void> {
     if (endsDryRun(run, window, counts)) break;
   }
   result.to = Math.max(result.to ?? start, start);
-  result.outcome = 'done';
+  if (result.outcome !== 'paused') result.outcome = 'done';
 }
 
 /**
  * Applies one closed window again, in as many transactions as it takes.
  *
  * @param noted called in the last of them
- * @returns what was done; null when the run was asked to stop before the window's end
+ * @returns what was done; null when the run was asked to stop, or the shard was paused, before the window's end
  */
 async function takeAgain(
   run: Run,
@@ -53,7 +53,8 @@ async function takeAgain(
   let resume: string | null = null;
   do {
     if (setting.halt.soon.aborted) return null;
-    const taken: Taken = await claim.transaction(async (position, session) => {
+    const taken: Taken | null = await claim.transaction(async (position, session, isPaused) => {
+      if (isPaused) return null;
       if (intake.rangeMayLead !== true && (position === null || range.end > position))
         throw beyondCheckpoint(name, range, position, setting.zone);
       const take = { window, resume, mode, scope: 'all', first: false } as const;
@@ -61,6 +62,10 @@ async function takeAgain(
       if (part.resume === null && !request.dryRun) await noted(session);
       return part;
     });
+    if (taken === null) {
+      result.outcome = 'paused';
+      return null;
+    }
     addCounts(counts, taken.counts);
     addCounts(result, taken.counts);
     addTotals(result, taken);
@@ -87,7 +92,8 @@ export async function sweep(run: Run, from: Instant): Promise<void> {
     for (const [index, digest] of digests.entries()) {
       if (result.windows >= run.request.maxWindows || setting.halt.soon.aborted) return;
       const before = kept[index] as KeptWindow;
-      if (before.digest === null || !isSameDigest(before.digest, digest)) await sweepWindow(run, before, digest);
+      const isSame = before.digest !== null && isSameDigest(before.digest, digest);
+      if (!isSame && !(await sweepWindow(run, before, digest))) return;
     }
     result.from ??= kept[0]?.window.start ?? null;
     result.to = last.window.end;
@@ -95,19 +101,22 @@ export async function sweep(run: Run, from: Instant): Promise<void> {
   }
 }
 
-async function sweepWindow(run: Run, { window, digest: before }: KeptWindow, digest: Digest): Promise<void> {
+/** @returns whether there may be another */
+async function sweepWindow(run: Run, { window, digest: before }: KeptWindow, digest: Digest): Promise<boolean> {
   const { name, setting, result } = run;
   const { zone } = setting;
   // What was read before the transaction is noted in it: a row that comes in between makes the next sweep look again.
   const counts = await takeAgain(run, window, window, 'sweep', (session) =>
     keepDigest(session, name, window, digest, zone),
   );
-  if (counts === null || counts.inserted + counts.updated === 0) return;
+  if (counts === null) return false;
+  if (counts.inserted + counts.updated === 0) return true;
   result.findings.push({
     what: `the closed window ${zone.iso(window.start)} to ${zone.iso(window.end)}`,
     was: before === null ? 'not looked at' : inWords(before),
     is: `${inWords(digest)}: ${counts.inserted} rows were missing, ${counts.updated} were others`,
   });
+  return true;
 }
 
 const inWords = ({ rows, sum }: Digest): string => `${rows} rows${sum === null ? '' : ` with the sum ${sum}`}`;
@@ -120,17 +129,26 @@ function beyondCheckpoint(name: ShardName, range: Window, position: Instant | nu
   );
 }
 
-/** Works off the shard's open dead letters: each row is applied as the source holds it now. */
+/**
+ * Works off open dead letters of the shard: each row is applied as the source holds it now. What is refused again has
+ * failed one more repair.
+ */
 export async function repairLetters(run: Run): Promise<void> {
-  const { claim, intake, request, result, name } = run;
+  const { claim, intake, request, result, name, runId } = run;
   const { repair } = intake;
-  const keys = await openLetterKeys(claim.target, name);
+  const keys = await claim.retried(() => openLetterKeys(claim.target, name, request.letters));
   if (repair === undefined || keys.length === 0) return;
   for (let from = 0; from < keys.length && !run.setting.halt.soon.aborted; from += lettersPerTransaction) {
     const share = keys.slice(from, from + lettersPerTransaction);
-    const work = await claim.transaction((_, session) => repair(share, targetOf(session, request.dryRun)));
+    const work = await claim.transaction(async (_, session, isPaused) => {
+      if (isPaused) return null;
+      const done = await repair(share, targetOf(session, request.dryRun));
+      if (!request.dryRun) await countRepair(session, name, share, runId);
+      return done;
+    });
+    result.outcome = work === null ? 'paused' : 'done';
+    if (work === null) return;
     addCounts(result, work.counts);
     addTotals(result, work);
   }
-  result.outcome = 'done';
 }

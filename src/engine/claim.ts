@@ -30,6 +30,8 @@ const recoverySeconds = 5;
 type StepName = 'locked' | 'checkpoint-locked' | 'applied' | 'recorded' | 'moved' | 'committed' | 'published';
 export type OnStep = (step: StepName) => void | Promise<void>;
 
+type Body<Result> = (position: Instant | null, target: Session, isPaused: boolean) => Promise<Result>;
+
 export interface ClaimOptions {
   readonly name: ShardName;
   readonly openTarget: () => Promise<Session>;
@@ -137,21 +139,22 @@ export class Claim {
   /**
    * Runs `body` in a transaction of the target that begins by taking the checkpoint row.
    *
-   * @param body gets the position; it may be called several times, each time with nothing of the last attempt left
+   * @param body gets the position, and whether the shard is paused: then it begins nothing new; it may be called several
+   *   times, each time with nothing of the last attempt left
    */
-  transaction<Result>(body: (position: Instant | null, target: Session) => Promise<Result>): Promise<Result> {
+  transaction<Result>(body: Body<Result>): Promise<Result> {
     return this.retried(() => this.#attempt(body));
   }
 
-  async #attempt<Result>(body: (position: Instant | null, target: Session) => Promise<Result>): Promise<Result> {
+  async #attempt<Result>(body: Body<Result>): Promise<Result> {
     const { name, zone, dryRun, onStep } = this.#options;
     const target = this.#target;
     await target.write(dryRun ? 'START TRANSACTION READ ONLY' : 'START TRANSACTION');
     try {
       const position = await readCheckpoint(target, name, zone, !dryRun);
-      if (this.sequence !== null) await assertYoungest(target, name, this.sequence);
+      const isPaused = this.sequence !== null && (await assertYoungest(target, name, this.sequence));
       await onStep('checkpoint-locked');
-      const result = await body(position, target);
+      const result = await body(position, target, isPaused);
       await target.write(dryRun ? 'ROLLBACK' : 'COMMIT');
       await onStep('committed');
       return result;

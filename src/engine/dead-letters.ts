@@ -2,8 +2,12 @@
  * Dead letters: rows that the target refused, kept with their content and the reason until a person or a later run
  * settles them. They are written in the transaction of the window that met them, so that the rest of it goes on and
  * nothing is lost. A row has at most one open letter a shard; when it is applied after all, its letter is resolved.
+ *
+ * A letter ends once: resolved by a run, or discarded by a person, who says why. It stays for ever, so what looks for
+ * open ones goes by the key `open_key`, which others do not have. What a run counts on a letter it counts once, however
+ * often its transaction was tried.
  */
-import type { Reader, Session } from '../platform/mysql.ts';
+import type { Parameter, Reader, Session } from '../platform/mysql.ts';
 import type { ShardName } from './checkpoint.ts';
 import type { Instant, Zone } from './zone.ts';
 
@@ -20,7 +24,10 @@ export interface Refusal {
 export interface DeadLetter extends Refusal, ShardName {
   readonly id: number;
   readonly state: 'open' | 'resolved' | 'discarded';
+  /** Runs that tried the row. */
   readonly attempts: number;
+  /** Of them, repairs that have left the letter open. */
+  readonly repairs: number;
   readonly runId: string;
   readonly firstAt: Instant | null;
   readonly lastAt: Instant | null;
@@ -39,8 +46,8 @@ export async function keepLetter(
   await session.write(
     `INSERT INTO tidemark_dead_letter (job, shard, row_key, content, reason, code, attempts, run_id, first_at, last_at)
      VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
-     ON DUPLICATE KEY UPDATE content = VALUES(content), reason = VALUES(reason), code = VALUES(code), attempts = attempts + 1,
-       run_id = VALUES(run_id), last_at = VALUES(last_at)`,
+     ON DUPLICATE KEY UPDATE content = VALUES(content), reason = VALUES(reason), code = VALUES(code),
+       attempts = attempts + IF(run_id = VALUES(run_id), 0, 1), run_id = VALUES(run_id), last_at = VALUES(last_at)`,
     [
       job,
       shard,
@@ -55,19 +62,28 @@ export async function keepLetter(
   );
 }
 
-/** The keys of a shard's open letters, in the order in which they were written. */
-export async function openLetterKeys(reader: Reader, { job, shard }: ShardName): Promise<string[]> {
+/**
+ * The keys of a shard's open letters, in the order in which they were written.
+ *
+ * @param only ids of the letters that count; absent for all
+ */
+export async function openLetterKeys(
+  reader: Reader,
+  { job, shard }: ShardName,
+  only?: ReadonlySet<number>,
+): Promise<string[]> {
   const rows = await reader.tuples(
-    `SELECT row_key FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND state = 'open' ORDER BY id`,
+    `SELECT id, row_key FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND open_key IS NOT NULL ORDER BY id`,
     [job, shard],
   );
-  return rows.map(([key]) => String(key));
+  return rows.filter(([id]) => only?.has(Number(id)) ?? true).map(([, key]) => String(key));
 }
 
-export async function countOpenLetters(reader: Reader, { job, shard }: ShardName): Promise<number> {
+export async function countOpenLetters(reader: Reader, name: ShardName, only?: ReadonlySet<number>): Promise<number> {
+  if (only !== undefined) return (await openLetterKeys(reader, name, only)).length;
   const [row] = await reader.tuples(
-    `SELECT COUNT(*) FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND state = 'open'`,
-    [job, shard],
+    `SELECT COUNT(*) FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND open_key IS NOT NULL`,
+    [name.job, name.shard],
   );
   return Number(row?.[0] ?? 0);
 }
@@ -82,28 +98,105 @@ export async function resolveLetters(
 ): Promise<void> {
   if (keys.length === 0) return;
   await session.write(
-    `UPDATE tidemark_dead_letter SET state = 'resolved', resolution = ?, last_at = ? WHERE job = ? AND shard = ? AND state = 'open' AND row_key IN (?)`,
+    `UPDATE tidemark_dead_letter SET state = 'resolved', resolution = ?, last_at = ? WHERE job = ? AND shard = ? AND open_key IN (?)`,
     [resolution, zone.text(now), job, shard, keys],
   );
+}
+
+/** Notes on the letters of these keys that are still open that a repair has failed them. */
+export async function countRepair(
+  session: Session,
+  { job, shard }: ShardName,
+  keys: readonly string[],
+  runId: string,
+): Promise<void> {
+  if (keys.length === 0) return;
+  await session.write(
+    `UPDATE tidemark_dead_letter SET repairs = repairs + 1, repair_run = ?
+      WHERE job = ? AND shard = ? AND open_key IN (?) AND NOT (repair_run <=> ?)`,
+    [runId, job, shard, keys, runId],
+  );
+}
+
+/**
+ * Ends letters of a shard because a person gives their rows up. The caller's transaction has the checkpoint row.
+ *
+ * @returns how many were open until now
+ */
+export async function discardLetters(
+  session: Session,
+  { job, shard }: ShardName,
+  ids: readonly number[],
+  resolution: string,
+  now: Instant,
+  zone: Zone,
+): Promise<number> {
+  const { affected } = await session.write(
+    `UPDATE tidemark_dead_letter SET state = 'discarded', resolution = ?, last_at = ? WHERE id IN (?) AND job = ? AND shard = ? AND state = 'open'`,
+    [resolution, zone.text(now), ids, job, shard],
+  );
+  return affected;
+}
+
+/** Which letters are meant; what is absent does not count. */
+export interface LetterFilter {
+  readonly ids?: readonly number[];
+  readonly job?: string;
+  readonly shard?: string;
+  readonly key?: string;
+  readonly state?: DeadLetter['state'];
+  /** A part of the reason, in either case. */
+  readonly reason?: string;
+  /** Written before. */
+  readonly before?: Instant;
+  readonly repairsMin?: number;
+}
+
+function conditionsOf(filter: LetterFilter, zone: Zone): { where: string; values: Parameter[] } {
+  const { ids, job, shard, key, state, reason, before, repairsMin } = filter;
+  const conditions: [sql: string, value: Parameter | undefined][] = [
+    ['id IN (?)', ids],
+    ['job = ?', job],
+    ['shard = ?', shard],
+    ['row_key = ?', key],
+    ['state = ?', state],
+    ['LOCATE(LOWER(?), LOWER(reason)) > 0', reason],
+    ['first_at < ?', before === undefined ? undefined : zone.text(before)],
+    ['repairs >= ?', repairsMin],
+  ];
+  const given = conditions.filter((one): one is [string, Parameter] => one[1] !== undefined);
+  return {
+    where: given.map(([sql]) => sql).join(' AND ') || 'TRUE',
+    values: given.map(([, value]) => value),
+  };
+}
+
+/** Where letters are, without what they hold: all of them, however many. */
+export async function placesOfLetters(
+  reader: Reader,
+  filter: LetterFilter,
+  zone: Zone,
+): Promise<(ShardName & { readonly id: number })[]> {
+  const { where, values } = conditionsOf(filter, zone);
+  const rows = await reader.tuples(
+    `SELECT id, job, shard FROM tidemark_dead_letter WHERE ${where} ORDER BY id`,
+    values,
+  );
+  return rows.map(([id, job, shard]) => ({ id: Number(id), job: String(job), shard: String(shard) }));
 }
 
 /** Letters by filter, oldest first. */
 export async function findLetters(
   reader: Reader,
-  filter: { id?: number; job?: string; key?: string; state?: DeadLetter['state']; limit: number },
+  filter: LetterFilter,
+  limit: number,
   zone: Zone,
 ): Promise<DeadLetter[]> {
-  const conditions = Object.entries({
-    id: filter.id,
-    job: filter.job,
-    row_key: filter.key,
-    state: filter.state,
-  }).filter(([, value]) => value !== undefined);
-  const where = conditions.map(([name]) => `${name} = ?`).join(' AND ') || 'TRUE';
+  const { where, values } = conditionsOf(filter, zone);
   const rows = await reader.rows<Record<string, string>>(
-    `SELECT id, job, shard, row_key, content, reason, code, state, attempts, run_id, first_at, last_at, resolution
-       FROM tidemark_dead_letter WHERE ${where} ORDER BY id LIMIT ${filter.limit}`,
-    conditions.map(([, value]) => value as string | number),
+    `SELECT id, job, shard, row_key, content, reason, code, state, attempts, repairs, run_id, first_at, last_at, resolution
+       FROM tidemark_dead_letter WHERE ${where} ORDER BY id LIMIT ${limit}`,
+    values,
   );
   return rows.map((row) => ({
     id: Number(row.id),
@@ -115,6 +208,7 @@ export async function findLetters(
     code: Number(row.code),
     state: row.state as DeadLetter['state'],
     attempts: Number(row.attempts),
+    repairs: Number(row.repairs),
     runId: String(row.run_id),
     firstAt: zone.fromText(row.first_at ?? null),
     lastAt: zone.fromText(row.last_at ?? null),

@@ -4,16 +4,21 @@
  * There is no lock and no fence: other runs of the job work beside this one, and the job's own tables decide who does
  * what. A letter is safe when the job hears so. When the run is told to drop everything, it leaves what the job has in
  * hand as it is; the job's tables bring it back. What ends a run (no Redis, no database) ends it behind its letters.
+ * A pause is seen before the run, and within seconds while it works: then nothing new is begun.
  */
 import { UnavailableError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { Halt } from './clock.ts';
-import { countOpenLetters, keepLetter, openLetterKeys, resolveLetters } from './dead-letters.ts';
+import { countOpenLetters, countRepair, keepLetter, openLetterKeys, resolveLetters } from './dead-letters.ts';
 import type { DueContext, DueJob } from './job.ts';
+import { isPaused, readPauseOf } from './pause.ts';
 import { retry } from './retry.ts';
 import { emptyResult, type Request, type Setting, type ShardResult } from './run.ts';
 import { beginRun, endRun } from './runs.ts';
 import type { Instant } from './zone.ts';
+
+/** How often a run under way looks whether its job was paused. */
+const lookEveryMs = 2000;
 
 /** Runs the job until nothing is due; or, in a dry run, counts what is. Failures are told in the result. */
 export async function runDue(job: DueJob, runId: string, request: Request, setting: Setting): Promise<ShardResult> {
@@ -32,9 +37,10 @@ export async function runDue(job: DueJob, runId: string, request: Request, setti
 }
 
 /** What fails because the run was told to drop everything is no failure. */
-function outcomeOf({ error, lettersWaiting, read }: ShardResult, halt: Halt): ShardResult['outcome'] {
+function outcomeOf({ error, outcome, lettersWaiting, read }: ShardResult, halt: Halt): ShardResult['outcome'] {
   if (error !== null && !halt.now.aborted) return 'failed';
   if (halt.soon.aborted) return 'interrupted';
+  if (outcome === 'paused') return outcome;
   if (lettersWaiting > 0) return 'dead-letters';
   return read > 0 ? 'done' : 'nothing-due';
 }
@@ -57,37 +63,80 @@ async function recorded(
   const { zone, clock } = books.setting;
   const kind = request.kind === 'repair' ? 'repair' : 'due';
   const sequence = await beginRun(await books.session(), books.name, { runId, kind, now: clock.now() }, zone);
+  if (sequence === null) return notePause(books, result);
+  const { letters } = request;
   try {
-    const context = await contextOf(runId, kind, books, result);
-    await untilDropped(job.work(context), books.setting.halt.now);
+    const context = await contextOf(runId, kind, books, result, letters);
+    await workUnlessPaused(job, context, books, result);
   } catch (error) {
     result.error = error;
   }
+  if (result.outcome === 'paused') await notePause(books, result);
   await books.use(async (session) => {
-    result.lettersWaiting = await countOpenLetters(session, books.name);
+    result.lettersWaiting = await countOpenLetters(session, books.name, letters);
     const outcome = outcomeOf(result, books.setting.halt);
     const error = result.error instanceof Error ? result.error.message : null;
     await endRun(session, sequence, { outcome, windows: 0, counts: result, error, now: clock.now() }, zone);
   });
 }
 
-async function contextOf(runId: string, mode: DueContext['mode'], books: Books, result: ShardResult) {
+async function notePause(books: Books, result: ShardResult): Promise<void> {
+  result.outcome = 'paused';
+  result.pause = await books.use((session) => readPauseOf(session, books.name, books.setting.zone));
+}
+
+/** Works until nothing is due, or until somebody pauses the job: what is in hand then is ended, and nothing new begun. */
+async function workUnlessPaused(job: DueJob, context: DueContext, books: Books, result: ShardResult): Promise<void> {
+  const { setting, name } = books;
+  const { clock, halt } = setting;
+  const [paused, ended] = [new AbortController(), new AbortController()];
+  const watch = async () => {
+    for (;;) {
+      await clock.sleep(lookEveryMs, ended.signal);
+      if (ended.signal.aborted) return;
+      const isNow = await books.use((session) => isPaused(session, name));
+      if (ended.signal.aborted) return;
+      if (!isNow) continue;
+      result.outcome = 'paused';
+      return paused.abort();
+    }
+  };
+  watch().catch(() => undefined); // without the database the work ends, too, and says why
+  try {
+    const soon = AbortSignal.any([halt.soon, paused.signal]);
+    await untilDropped(job.work({ ...context, halt: { ...halt, soon } }), halt.now);
+  } finally {
+    ended.abort();
+  }
+}
+
+async function contextOf(
+  runId: string,
+  mode: DueContext['mode'],
+  books: Books,
+  result: ShardResult,
+  only: Request['letters'],
+) {
   const { name, setting } = books;
   const { zone, halt, clock, settingOf } = setting;
   const log = setting.log.with({ runId, job: name.job });
   const letters = new Set(await books.use((session) => openLetterKeys(session, name)));
+  const asked = only === undefined ? [...letters] : await books.use((session) => openLetterKeys(session, name, only));
   return {
     mode,
     halt,
     zone,
     log,
     runId,
-    letters: [...letters],
+    letters: asked,
     now: () => books.use(databaseNow),
     async deadLetter(refusal) {
       const isNew = !letters.has(refusal.key);
       letters.add(refusal.key);
-      await books.use((session) => keepLetter(session, name, refusal, runId, clock.now(), zone));
+      await books.use(async (session) => {
+        await keepLetter(session, name, refusal, runId, clock.now(), zone);
+        if (mode === 'repair' && !isNew) await countRepair(session, name, [refusal.key], runId);
+      });
       if (!isNew) return;
       log.warn(refusal.reason, { key: refusal.key });
       result.deadLetters += 1;

@@ -13,6 +13,7 @@ import type { tableIntake } from './intake.ts';
 import type { TableJob } from './job.ts';
 import { addCounts, type Counts, noCounts } from './journal.ts';
 import { intakeOptions, openIntake, takeClaim } from './opening.ts';
+import { pausedErrorOf } from './pause.ts';
 import { emptyResult, type Setting, targetOf } from './run.ts';
 import { beginRun, endRun } from './runs.ts';
 
@@ -51,6 +52,7 @@ export async function fixShard(
   try {
     await onStep('locked');
     const sequence = await beginRun(claim.target, name, { runId, kind: 'fix', now: clock.now() }, zone);
+    if (sequence === null) throw await pausedErrorOf(claim.target, name, zone);
     claim.sequence = sequence;
     const failure = await mendAll(job, shard, differences, runId, setting, claim, fixed).then(
       () => null,
@@ -86,8 +88,9 @@ async function mendAll(
   for (let from = 0; from < differences.length && !setting.halt.soon.aborted; from += rowsPerTransaction) {
     const share = differences.slice(from, from + rowsPerTransaction);
     const keysOf = (isWanted: (one: Difference) => boolean) => share.filter(isWanted).map(({ key }) => key);
-    const mended = await claim.transaction(async (position, session) => {
+    const mended = await claim.transaction(async (position, session, isPaused) => {
       claim.assertWanted();
+      if (isPaused) throw await pausedErrorOf(session, name, setting.zone);
       const target = targetOf(session, false);
       const mended = await job.mend?.({
         shard,

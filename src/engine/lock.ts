@@ -20,3 +20,16 @@ export async function acquireLock(session: Session, name: string, waitSeconds: n
   const [row] = await session.tuples('SELECT GET_LOCK(?, ?)', [name, waitSeconds]);
   return Number(row?.[0]) === 1;
 }
+
+/** Which of these shards somebody holds the lock of. */
+export async function heldLocks<Name extends { readonly job: string; readonly shard: string }>(
+  session: Session,
+  names: readonly Name[],
+): Promise<Name[]> {
+  const held: Name[] = [];
+  for (const name of names) {
+    const [row] = await session.tuples('SELECT IS_USED_LOCK(?)', [lockName(session.database, name.job, name.shard)]);
+    if ((row?.[0] ?? null) !== null) held.push(name);
+  }
+  return held;
+}

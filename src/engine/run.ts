@@ -9,6 +9,7 @@ import type { Clock, Halt } from './clock.ts';
 import type { Intake, Work } from './intake.ts';
 import type { Finding, Job, Target, Waiting } from './job.ts';
 import { type Counts, noCounts } from './journal.ts';
+import type { Pause } from './pause.ts';
 import type { RunKind } from './runs.ts';
 import type { Exemptions } from './statements.ts';
 import { Totals } from './totals.ts';
@@ -24,6 +25,8 @@ export interface Request {
   readonly dryRun: boolean;
   readonly maxWindows: number;
   readonly waitForLock: boolean;
+  /** For `repair`: ids of the dead letters to work off; absent for all that are open. */
+  readonly letters?: ReadonlySet<number>;
 }
 
 /** What a run works with. */
@@ -60,7 +63,9 @@ export interface ShardResult extends Counts {
   to: Instant | null;
   checkpoint: Instant | null;
   heldBackBy: Holder | null;
-  /** Open dead letters of the shard when the run ended. */
+  /** Why nothing more was begun, where the outcome is `paused`; null when the pause was lifted meanwhile. */
+  pause: Pause | null;
+  /** Open dead letters of the shard when the run ended; of a repair of some letters, those of them. */
   lettersWaiting: number;
   error: unknown;
   readonly findings: Finding[];
@@ -103,6 +108,7 @@ export function emptyResult(shard: string): ShardResult {
     ...noCounts(),
     checkpoint: null,
     heldBackBy: null,
+    pause: null,
     lettersWaiting: 0,
     error: null,
     findings: [],

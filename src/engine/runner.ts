@@ -27,6 +27,7 @@ import type { Take, Taken } from './intake.ts';
 import { isDueJob, isPeriodJob, isTableJob, type Job, type WindowJob } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
 import { announce, checkCopy, intakeOptions, openIntake, takeClaim } from './opening.ts';
+import { readPauseOf } from './pause.ts';
 import {
   addTotals,
   emptyResult,
@@ -86,8 +87,14 @@ async function workOn(
   const connecting = isTableJob(job) || isPeriodJob(job) ? claim.source() : null; // meanwhile
   connecting?.catch(() => undefined); // awaited below, where it counts as this run's failure
   await checkCopy(name, claim, setting, result, log);
-  if (!request.dryRun)
+  if (!request.dryRun) {
     claim.sequence = await beginRun(claim.target, name, { runId, kind: request.kind, now: clock.now() }, zone);
+    if (claim.sequence === null) {
+      result.outcome = 'paused';
+      result.pause = await readPauseOf(claim.target, name, zone);
+      return;
+    }
+  }
   try {
     const options = intakeOptions(name, runId, setting, claim, result, log);
     await connecting; // one that was never there is not waited for, one that is lost later is
@@ -96,9 +103,10 @@ async function workOn(
     const run: Run = { name, runId, request, setting, claim, intake, log, result, watermark, pretended: null };
     await (request.kind === 'repair' ? repairLetters(run) : runWindows(run));
     await nameHolder(run);
-    result.lettersWaiting = await countOpenLetters(claim.target, name);
+    result.lettersWaiting = await countOpenLetters(claim.target, name, request.letters);
     result.waiting = (await intake.waiting?.(claim.target)) ?? null;
     if (setting.halt.soon.aborted) result.outcome = 'interrupted';
+    else if (result.outcome === 'paused') result.pause = await readPauseOf(claim.target, name, zone);
     else if (result.lettersWaiting > 0) result.outcome = 'dead-letters';
   } catch (error) {
     result.outcome = error instanceof InterruptedError || setting.halt.now.aborted ? 'interrupted' : 'failed';
@@ -137,8 +145,9 @@ async function applyNext(run: Run): Promise<boolean> {
   const counts = noCounts();
   const window: WindowInHand = { chosen: null, attempted: null };
   for (;;) {
-    const taken = await claim.transaction(async (actual, session) => {
+    const taken = await claim.transaction(async (actual, session, isPaused) => {
       const position = run.pretended ?? actual;
+      if (isPaused && window.chosen === null) return 'paused';
       const chosen = window.chosen ?? (await due(run, position, session));
       if (chosen === null) return null;
       if (wasCommitted(window, position)) return window.attempted;
@@ -150,7 +159,8 @@ async function applyNext(run: Run): Promise<boolean> {
       if (part.resume === null) await settle(run, window.chosen, part, counts, session);
       return part;
     });
-    if (taken === null || window.chosen === null) return false;
+    if (taken === 'paused') run.result.outcome = taken;
+    if (taken === null || taken === 'paused' || window.chosen === null) return false;
     addCounts(counts, taken.counts);
     addTotals(run.result, taken);
     if (taken.resume === null) return finish(run, window.chosen, taken, counts);

@@ -9,21 +9,36 @@ import { hostname } from 'node:os';
 import type { Reader, Session } from '../platform/mysql.ts';
 import { OvertakenError, type ShardName, titleOf } from './checkpoint.ts';
 import type { Counts } from './journal.ts';
+import { isPausedSql } from './pause.ts';
 import type { Instant, Zone } from './zone.ts';
 
 export type RunKind = 'windows' | 'due' | 'range' | 'full' | 'repair' | 'sweep' | 'fix' | 'checkpoint';
 
-export async function beginRun(
-  session: Session,
-  name: ShardName,
-  run: { runId: string; kind: RunKind; now: Instant },
-  zone: Zone,
-): Promise<number> {
-  const { insertId } = await session.write(
-    'INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    [run.runId, name.job, name.shard, run.kind, hostname().slice(0, 64), process.pid, zone.text(run.now)],
-  );
-  return insertId;
+interface Beginning {
+  readonly runId: string;
+  readonly kind: RunKind;
+  readonly now: Instant;
+}
+
+const insertRun =
+  'INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at) SELECT ?, ?, ?, ?, ?, ?, ?';
+
+const valuesOf = ({ job, shard }: ShardName, { runId, kind, now }: Beginning, zone: Zone) =>
+  [runId, job, shard, kind, hostname().slice(0, 64), process.pid, zone.text(now)] as const;
+
+/** @returns the run's sequence number; null when the shard is paused, so that nothing may begin */
+export async function beginRun(session: Session, name: ShardName, run: Beginning, zone: Zone): Promise<number | null> {
+  const { affected, insertId } = await session.write(`${insertRun} FROM DUAL WHERE NOT ${isPausedSql}`, [
+    ...valuesOf(name, run, zone),
+    name.job,
+    name.shard,
+  ]);
+  return affected === 0 ? null : insertId;
+}
+
+/** Begins what a person does to a shard while nothing runs, paused or not. @returns the sequence number */
+export async function beginByHand(session: Session, name: ShardName, run: Beginning, zone: Zone): Promise<number> {
+  return (await session.write(insertRun, valuesOf(name, run, zone))).insertId;
 }
 
 export async function endRun(
@@ -51,18 +66,24 @@ export async function endRun(
   );
 }
 
-/** @throws OvertakenError when a younger run of the shard has begun */
-export async function assertYoungest(session: Session, name: ShardName, sequence: number): Promise<void> {
+/**
+ * Looks, inside a transaction, whether the run may go on.
+ *
+ * @returns whether the shard is paused: then it may finish what it has in hand, and begin nothing more
+ * @throws OvertakenError when a younger run of the shard has begun
+ */
+export async function assertYoungest(session: Session, { job, shard }: ShardName, sequence: number): Promise<boolean> {
   const [row] = await session.tuples(
-    'SELECT sequence, run_id FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT 1',
-    [name.job, name.shard],
+    `SELECT sequence, run_id, ${isPausedSql} FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT 1`,
+    [job, shard, job, shard],
   );
   if (row !== undefined && Number(row[0]) > sequence) {
     throw new OvertakenError(
-      `${titleOf(name)}: run ${row[1]} has taken over while this one was stopped or cut off; this run stops, and changes nothing more`,
-      `tidemark status ${name.job}`,
+      `${titleOf({ job, shard })}: run ${row[1]} has taken over while this one was stopped or cut off; this run stops, and changes nothing more`,
+      `tidemark status ${job}`,
     );
   }
+  return Number(row?.[2]) === 1;
 }
 
 export interface LastRun {

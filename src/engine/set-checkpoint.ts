@@ -2,7 +2,7 @@
 import type { Session } from '../platform/mysql.ts';
 import { readCheckpoint, type ShardName } from './checkpoint.ts';
 import { forgetFrom, noCounts } from './journal.ts';
-import { beginRun, endRun } from './runs.ts';
+import { beginByHand, endRun } from './runs.ts';
 import type { Instant, Zone } from './zone.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function setCheckpoint(
   await session.write('START TRANSACTION');
   try {
     await readCheckpoint(session, name, zone, true);
-    const sequence = await beginRun(session, name, { runId, kind: 'checkpoint', now }, zone);
+    const sequence = await beginByHand(session, name, { runId, kind: 'checkpoint', now }, zone);
     await forgetFrom(session, name, to, zone);
     await session.write(
       `INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES (?, ?, ?, ?, ?)
