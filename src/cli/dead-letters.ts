@@ -1,115 +1,107 @@
-/** `tidemark dead-letters`: rows that a target refused; what they hold, why, and trying them again. */
+/** `tidemark dead-letters list|show`: rows that a target refused; what they hold, and why. */
+import { titleOf } from '../engine/checkpoint.ts';
 import { systemClock } from '../engine/clock.ts';
-import { type DeadLetter, findLetters } from '../engine/dead-letters.ts';
-import { type Job, shardNames } from '../engine/job.ts';
+import type { DeadLetter } from '../engine/dead-letters.ts';
 import type { Zone } from '../engine/zone.ts';
-import { exitCodes, UsageError } from '../platform/errors.ts';
-import type { Session } from '../platform/mysql.ts';
-import { type App, chosenJobs, findJob, inEachTarget, openSurroundings, type Surroundings } from './app.ts';
+import { exitCodes } from '../platform/errors.ts';
+import { type App, openSurroundings } from './app.ts';
+import { type Choice, type ChoiceOptions, choiceOf, chosenLetters } from './letter-choice.ts';
 import { print, printJson, printTable } from './output.ts';
-import { run } from './run.ts';
+import { spanText } from './span.ts';
 
-const lettersMax = 1000;
+interface Options extends ChoiceOptions {
+  readonly reason?: string;
+  readonly all?: true;
+  readonly limit: number;
+  readonly json?: true;
+}
 
-export async function list(
-  app: App,
-  jobName: string | undefined,
-  options: { all?: true; json?: true },
-): Promise<number> {
-  if (jobName !== undefined) findJob(app, jobName);
-  const surroundings = openSurroundings();
-  const { zone } = surroundings;
-  const filter = {
-    limit: lettersMax,
-    ...(jobName === undefined ? {} : { job: jobName }),
-    ...(options.all ? {} : { state: 'open' as const }),
-  };
-  const jobs = chosenJobs(app, jobName);
-  const letters = await lettersOf(surroundings, jobs, jobName !== undefined, filter);
+export async function list(app: App, words: readonly string[], options: Options): Promise<number> {
+  const { letters, zone } = await wantedLetters(app, words, options);
   if (options.json) printJson(letters.map((letter) => asJson(letter, zone)));
   else if (letters.length === 0) print('no dead letters');
   else {
-    await printTable(
-      ['ID', 'JOB', 'SHARD', 'KEY', 'STATE', 'TRIES', 'SINCE', 'REASON'],
-      letters.map((letter) => [
-        String(letter.id),
-        letter.job,
-        letter.shard || '-',
-        letter.key,
-        letter.state,
-        String(letter.attempts),
-        letter.firstAt === null ? '-' : zone.text(letter.firstAt),
-        letter.reason.slice(0, 70),
-      ]),
-    );
-    if (letters.length === lettersMax) print(`only the first ${lettersMax} are shown`);
-    print(
-      `\nNext: tidemark dead-letters show ${letters[0]?.id}; when the cause is mended, tidemark dead-letters retry`,
-    );
+    await printLetters(letters, options.all === true);
+    if (letters.length >= options.limit) print(`only the first ${options.limit} are shown; --limit shows more`);
+    const open = letters.find(({ state }) => state === 'open');
+    if (open !== undefined)
+      print(
+        `\nNext: tidemark dead-letters show ${open.id}; when the cause is mended, tidemark dead-letters retry ${open.job}`,
+      );
   }
   return exitCodes.done;
 }
 
-export async function show(app: App, which: string, options: { json?: true }): Promise<number> {
-  const byId = /^\d{1,15}$/.test(which);
-  if (!byId) findJob(app, which);
-  const surroundings = openSurroundings();
-  const { zone } = surroundings;
-  const filter = byId ? { id: Number(which), limit: 1 } : { job: which, state: 'open' as const, limit: lettersMax };
-  const jobs = byId ? app.jobs : [findJob(app, which)];
-  const letters = await lettersOf(surroundings, jobs, !byId, filter);
-  if (byId && letters.length === 0)
-    throw new UsageError(`there is no dead letter ${which}`, 'tidemark dead-letters list --all');
+export async function show(app: App, words: readonly string[], options: Options): Promise<number> {
+  const { letters, zone } = await wantedLetters(app, words, options);
   if (options.json) printJson(letters.map((letter) => asJson(letter, zone)));
-  else for (const letter of letters) printLetter(letter, zone);
+  else if (letters.length === 0) print('no dead letters');
+  else {
+    for (const letter of letters) printLetter(letter, zone);
+    if (letters.length >= options.limit) print(`only the first ${options.limit} are shown; --limit shows more`);
+  }
   return exitCodes.done;
 }
 
-export async function retryLetters(app: App, jobName: string | undefined, options: { json?: true }): Promise<number> {
-  const jobs = chosenJobs(app, jobName);
+/** Open ones, unless all are asked for, or some by their ids. */
+async function wantedLetters(app: App, words: readonly string[], options: Options) {
+  const choice = choiceOf(app, words, options, options.reason);
+  const isOfAnyState = options.all === true || choice.filter.ids !== undefined;
+  const wanted: Choice = isOfAnyState ? choice : { ...choice, filter: { ...choice.filter, state: 'open' } };
   const surroundings = openSurroundings();
-  const open = await lettersOf(surroundings, jobs, jobName !== undefined, { state: 'open', limit: lettersMax });
-  const names = new Set(open.map(({ job }) => job));
-  const concerned = jobs.filter((job) => names.has(job.name) && shardNames(job).length > 0);
-  if (concerned.length === 0 && !options.json) print('no open dead letters');
-  let code: number = exitCodes.done;
-  for (const job of concerned) {
-    code = Math.max(
-      code,
-      await run(app, job.name, [], { repair: true, concurrency: 4, ifLocked: 'wait', timeout: 600_000, ...options }),
-    );
-    if (!options.json && code === exitCodes.done)
-      print(`${job.name}: no dead letters left at ${surroundings.zone.text(systemClock.now())}`);
-  }
-  return code;
+  const letters = await chosenLetters(surroundings, wanted, options.limit);
+  return { letters: letters.slice(0, options.limit), zone: surroundings.zone };
 }
 
-/** Letters of the databases that these jobs write. */
-async function lettersOf(
-  surroundings: Surroundings,
-  jobs: readonly Job[],
-  isNamed: boolean,
-  filter: Parameters<typeof findLetters>[1],
-): Promise<DeadLetter[]> {
-  const find = (_: unknown, session: Session) => findLetters(session, filter, surroundings.zone);
-  return (await inEachTarget(surroundings, jobs, isNamed, find)).flat();
+/** What a terminal has at least, and what a file gets. */
+const widths = { reasonMin: 20, reasonInFile: 200 };
+
+async function printLetters(letters: readonly DeadLetter[], withState: boolean): Promise<void> {
+  const now = systemClock.now();
+  const head = ['ID', 'JOB', 'KEY', ...(withState ? ['STATE'] : []), 'AGE', 'REPAIRS'];
+  const rows = letters.map((letter) => [
+    String(letter.id),
+    titleOf(letter),
+    letter.key,
+    ...(withState ? [letter.state] : []),
+    letter.firstAt === null ? '-' : spanText(now - letter.firstAt).replace(/(\D) \d.*/, '$1'),
+    String(letter.repairs),
+  ]);
+  const others = head.map((_, column) => Math.max(...[head, ...rows].map((row) => (row[column] as string).length)) + 2);
+  const left = (process.stdout.columns ?? 0) - others.reduce((sum, width) => sum + width, 0);
+  const reasonWidth = process.stdout.isTTY ? Math.max(widths.reasonMin, left) : widths.reasonInFile;
+  await printTable(
+    [...head, 'REASON'],
+    rows.map((row, index) => [...row, shortened((letters[index] as DeadLetter).reason, reasonWidth)]),
+  );
+}
+
+/** One line of a text, cut to a width. */
+export function shortened(text: string, width: number): string {
+  const line = text.replaceAll(/\s+/g, ' ');
+  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
 }
 
 function printLetter(letter: DeadLetter, zone: Zone): void {
-  print(
-    `dead letter ${letter.id} of ${letter.job}${letter.shard === '' ? '' : ` ${letter.shard}`}: ${letter.state}, ${letter.attempts} tries, last ${letter.lastAt === null ? '-' : zone.iso(letter.lastAt)}`,
-  );
+  const { id, state, attempts, repairs, lastAt } = letter;
+  const last = lastAt === null ? '' : `, last ${zone.iso(lastAt)}`;
+  const inVain = repairs === 0 ? '' : `, ${repairs} of them repairs in vain`;
+  print(`dead letter ${id} of ${titleOf(letter)}: ${state}, ${counted(attempts, 'try', 'tries')}${inVain}${last}`);
   print(`  reason: ${letter.reason}`);
   if (letter.resolution !== null) print(`  ${letter.state}: ${letter.resolution}`);
   for (const [column, value] of Object.entries(letter.content))
     print(`  ${column} = ${value === null ? 'NULL' : JSON.stringify(value)}`);
-  if (letter.state === 'open')
-    print(
-      `  Next: mend the cause, then tidemark run ${letter.job}${letter.shard === '' ? '' : ` ${letter.shard}`} --repair`,
-    );
+  if (state !== 'open') return;
+  print(`  Next: mend the cause, then tidemark dead-letters retry ${id}`);
+  print(`        or, if the row is not wanted: tidemark dead-letters discard ${id} --reason "…"`);
 }
 
-function asJson({ shard, firstAt, lastAt, ...letter }: DeadLetter, zone: Zone) {
+/** `1 dead letter`, `17 dead letters`. */
+export function counted(count: number, one: string, many: string): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+}
+
+export function asJson({ shard, firstAt, lastAt, ...letter }: DeadLetter, zone: Zone) {
   return {
     ...letter,
     shard: shard || null,

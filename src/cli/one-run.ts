@@ -6,6 +6,7 @@ import type { JobResult, Request, Setting } from '../engine/run.ts';
 import { runShard } from '../engine/runner.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { exitCodeOfShard, graveness } from './run-report.ts';
+import { cutOff } from './run-stopped.ts';
 
 export interface WantedRun {
   readonly job: Job;
@@ -34,7 +35,9 @@ export async function oneRun(
   const runId = uuid();
   await tellAll(observers, setting, (observer) => observer.began?.(runId, wanted));
   const result = await runJob(job, shards, request, setting, concurrency, runId);
-  const code = gravest(result.shards.map((shard) => exitCodeOfShard(shard, ifLocked)));
+  const codes = result.shards.map((shard) => exitCodeOfShard(shard, ifLocked));
+  if (cutOff(result, wanted, setting.halt).length > 0) codes.push(exitCodes.waitsForPerson);
+  const code = gravest(codes);
   await tellAll(observers, setting, (observer) => observer.ended?.(result, code, wanted));
   return { result, code };
 }

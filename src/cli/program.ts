@@ -11,6 +11,7 @@ import { correctMistakes } from './mistakes.ts';
 import { type Done, duration, examples, positive } from './options.ts';
 import { complain, exitCodeOf, speakAs } from './output.ts';
 import { addDifferences, addLedger } from './program-ledger.ts';
+import { addLetters, addPauses } from './program-letters.ts';
 import { addPayments } from './program-payments.ts';
 import { addCompletion, addNewJob } from './program-setup.ts';
 
@@ -41,6 +42,8 @@ export function createProgram(app: App, done: Done): Command {
   addLooking(program, app, done);
   addWhy(program, app, done);
   addMending(program, app, done);
+  addLetters(program, app, done);
+  addPauses(program, app, done);
   addLedger(program, done);
   addDifferences(program, done);
   addPayments(program, done);
@@ -167,38 +170,6 @@ function addMending(program: Command, app: App, done: Done): void {
     )
     .action(async (job: string, shard: string | undefined, options) =>
       done(await (await import('./checkpoint.ts')).checkpoint(app, job, shard, options)),
-    );
-  const letters = program.command('dead-letters').description('rows that a target refused');
-  letters
-    .command('list', { isDefault: true })
-    .description('open dead letters')
-    .argument('[job]')
-    .option('--all', 'resolved and discarded ones, too')
-    .option('--json', 'as JSON')
-    .addHelpText(
-      'after',
-      examples('tidemark dead-letters list', 'tidemark dead-letters list sync-user-extension --all'),
-    )
-    .action(async (job: string | undefined, options) =>
-      done(await (await import('./dead-letters.ts')).list(app, job, options)),
-    );
-  letters
-    .command('show')
-    .description('the content and reason of a dead letter, or of all open ones of a job')
-    .argument('<id|job>')
-    .option('--json', 'as JSON')
-    .addHelpText('after', examples('tidemark dead-letters show 17'))
-    .action(async (which: string, options) =>
-      done(await (await import('./dead-letters.ts')).show(app, which, options)),
-    );
-  letters
-    .command('retry')
-    .description('apply the rows of open dead letters as the source holds them now')
-    .argument('[job]', 'only the letters of this job')
-    .option('--json', 'as JSON')
-    .addHelpText('after', examples('tidemark dead-letters retry', 'tidemark dead-letters retry sync-user-extension'))
-    .action(async (job: string | undefined, options) =>
-      done(await (await import('./dead-letters.ts')).retryLetters(app, job, options)),
     );
 }
 

@@ -25,7 +25,7 @@ export const graveness = (code: number): number => (gravity.includes(code) ? gra
 
 export function exitCodeOfShard(shard: ShardResult, ifLocked: ReportOptions['ifLocked']): number {
   if (shard.outcome === 'locked') return ifLocked === 'fail' ? exitCodes.locked : exitCodes.done;
-  if (shard.outcome === 'interrupted') return exitCodes.done; // the signal's own code is added by the caller
+  if (shard.outcome === 'interrupted') return exitCodes.done; // a signal's code, and what a time limit asks for, is added by the caller
   if (shard.outcome === 'failed') return exitCodeOf(shard.error);
   const waits = shard.outcome === 'dead-letters' || shard.findings.length > 0 || shard.waiting !== null;
   return waits ? exitCodes.waitsForPerson : exitCodes.done;
@@ -39,13 +39,27 @@ export function reportJson({ job, runId, durationMs, shards }: JobResult, zone: 
     outcome: overall(shards),
     durationMs,
     shards: shards.map(
-      ({ shard, from, to, checkpoint, heldBackBy, lettersWaiting: _, error, findings, waiting, totals, ...rest }) => ({
+      ({
+        shard,
+        from,
+        to,
+        checkpoint,
+        heldBackBy,
+        pause,
+        lettersWaiting: _,
+        error,
+        findings,
+        waiting,
+        totals,
+        ...rest
+      }) => ({
         shard: shard || null,
         ...rest,
         from: iso(from),
         to: iso(to),
         checkpoint: iso(checkpoint),
         ...(heldBackBy === null ? {} : { heldBackBy }),
+        ...(pause === null ? {} : { pause: { ...pause, shard: pause.shard || null, since: iso(pause.since) } }),
         ...(error === null ? {} : { error: sentenceOf(error) }),
         ...(findings.length === 0 ? {} : { findings }),
         ...(waiting === null ? {} : { waiting: `${waiting.what}. Next: ${waiting.next}` }),

@@ -8,11 +8,12 @@ import { UsageError } from '../platform/errors.ts';
 import { LogWriter } from '../platform/log.ts';
 import { type App, borderOf, findJob, findShards, openCopies, openSurroundings, parseTime } from './app.ts';
 import { engineSetting } from './engine-setting.ts';
-import { watchHalt } from './halt.ts';
+import { watchHalt, withLimit } from './halt.ts';
 import { gravest, oneRun } from './one-run.ts';
 import { openProgress } from './progress.ts';
 import { runObservers } from './run-observers.ts';
 import { reportFailures, reportJson, reportSummary, reportTotals } from './run-report.ts';
+import { cutOff, tellCutOff, tellPauses } from './run-stopped.ts';
 
 export interface RunOptions {
   from?: string;
@@ -28,6 +29,8 @@ export interface RunOptions {
   timeout?: number;
   ifLocked: 'skip' | 'wait' | 'fail';
   json?: true;
+  /** For --repair: ids of the dead letters that it is about. */
+  letters?: ReadonlySet<number>;
 }
 
 export async function run(
@@ -47,6 +50,7 @@ export async function run(
   const level = config.need('TIDEMARK_LOG_LEVEL') as 'warn';
   const writer = new LogWriter(level, config.get('TIDEMARK_LOG_FILE') as string | undefined);
   const { halt, exitCode, done } = watchHalt(timeLimit(job, options));
+  const ownLimitMs = job.timeLimitSeconds === undefined ? undefined : job.timeLimitSeconds * 1000;
   const progress = await openProgress(job.name, options.json !== true);
   const { concurrency, ifLocked } = options;
   const wanted = { job, shards, request, concurrency, ifLocked };
@@ -57,10 +61,13 @@ export async function run(
     do {
       const startedAt = Date.now();
       const copies = openCopies(surroundings); // anew for each: Redis may have come back
-      const setting = engineSetting(app, surroundings, { copies, halt, log: writer.log(), progress });
+      const own = withLimit(halt, options.timeout === undefined ? ownLimitMs : undefined);
+      const setting = engineSetting(app, surroundings, { copies, halt: own.halt, log: writer.log(), progress });
       const { result, code } = await oneRun(wanted, setting, observers).finally(() => copies.close());
+      own.done();
       progress?.stop();
       await report(result, options, zone);
+      tellCutOff(result, cutOff(result, wanted, own.halt), wanted, options.timeout ?? ownLimitMs ?? 0, zone);
       codes.push(code);
       const wait = startedAt + (options.every ?? 0) - Date.now();
       if (options.every === undefined || startedAt + options.every >= endAt || halt.soon.aborted) break;
@@ -89,6 +96,7 @@ async function report(result: JobResult, options: RunOptions, zone: Zone): Promi
     if (process.stderr.isTTY) await reportSummary(result, zone);
     if (process.stderr.isTTY || options.dryRun) await reportTotals(result);
   }
+  if (process.stderr.isTTY) tellPauses(result, zone);
   reportFailures(result, options);
 }
 
@@ -136,6 +144,7 @@ function requestOf(job: Job, options: RunOptions, zone: Zone): Request {
     dryRun: options.dryRun === true,
     maxWindows: options.maxWindows ?? Number.POSITIVE_INFINITY,
     waitForLock: options.ifLocked === 'wait',
+    ...(options.letters === undefined ? {} : { letters: options.letters }),
   };
 }
 

@@ -145,6 +145,12 @@ const definitions = {
       v.transform((text) => new RegExp(text, 'i')),
     ),
   },
+  TIDEMARK_PAUSE_LIMIT: {
+    expects: 'a duration of 1s or more: how long a job may be paused before somebody is alarmed',
+    example: '24h',
+    fallback: '24h',
+    schema: duration(1000),
+  },
   TIDEMARK_MISSING_COLUMNS: {
     expects: 'warn or error: what a source column is that the target lacks',
     example: 'warn',

@@ -89,7 +89,12 @@ describe('rows and tables that refuse', () => {
     });
     const shown = await world.cli(['dead-letters', 'show', String(letter?.id)]);
     expect(shown).toMatchObject({ code: 0, stderr: '' });
-    for (const part of ['user_id = "1002"', 'inviter_id = NULL', 'Duplicate entry', '--repair'])
+    for (const part of [
+      'user_id = "1002"',
+      'inviter_id = NULL',
+      'Duplicate entry',
+      `tidemark dead-letters retry ${letter?.id}`,
+    ])
       expect(shown.stdout).toContain(part);
     expect(json(await world.cli(['dead-letters', 'show', 'sync-user-extension', '--json']))).toEqual([letter]);
 
@@ -135,11 +140,11 @@ describe('rows and tables that refuse', () => {
       ['sync-user-extension', null, '2'],
       ['sync-commission-log', '1', '7'],
     ]);
-    expect((await world.cli(['dead-letters', 'retry'])).code).toBe(65);
+    expect((await world.cli(['dead-letters', 'retry', '--all', '--yes'])).code).toBe(65);
 
     await world.main.write('DELETE FROM user_extension WHERE id = 99');
     await world.main.write('ALTER TABLE plus_commission_log DROP CONSTRAINT polite');
-    expect(await world.cli(['dead-letters', 'retry'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await world.cli(['dead-letters', 'retry', '--all', '--yes'])).toMatchObject({ code: 0, stderr: '' });
     expect(await letters()).toEqual([]);
     await expectCopied(world);
   });
