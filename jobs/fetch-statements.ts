@@ -28,6 +28,8 @@ export const fetchStatements = defineJob({
   summary: "fetches each day's bill from the payment providers",
   shards: ['alipay', 'wechat'],
   schedule: '15 * * * *',
+  // A provider's last bill of a day comes 30 hours after its end; later than that the run itself fails.
+  lagMaxSeconds: 31 * 3600,
   target: 'ledger',
   period: 'day',
   needs: { table: 'bill', time: 'done_at', key: 'id' },

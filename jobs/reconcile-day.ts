@@ -24,6 +24,8 @@ export const reconcileDay = defineJob({
   summary: "compares each day's bills with the statements of the counterparts",
   shards: ['ledger', 'initiator', 'alipay', 'wechat'],
   schedule: '30 * * * *',
+  // A day waits for its statement so long; later than that the run itself fails.
+  lagMaxSeconds: deadlineMs / 1000 + 3600,
   target: 'ledger',
   period: 'day',
   needs: { table: 'bill', time: 'done_at', key: 'id' },
