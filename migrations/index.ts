@@ -43,6 +43,7 @@ import { businessSwitches } from './0035-business-switches.ts';
 import { dueRun } from './0037-due-run.ts';
 import { pause } from './0038-pause.ts';
 import { letterRepairs } from './0039-letter-repairs.ts';
+import { alarm } from './0041-alarm.ts';
 import type { Migration } from './migration.ts';
 
 /** The tables of orders: how many there are is a setting, so they come by themselves, behind the others. */
@@ -62,6 +63,9 @@ const bookkeeping: readonly Migration[] = [
   letterRepairs,
 ];
 
+/** What is remembered once for all databases. */
+const mainBookkeeping: readonly Migration[] = [...bookkeeping, alarm];
+
 const payouts = [payoutClaim, payout, businessSwitch, businessSwitches];
 
 const ledger = [account, bill, accountState, openHold, billNumber, price, accountEvent, statementEntry];
@@ -72,7 +76,7 @@ const commissionJobs = ['sync-commission-log', 'rollup-income', 'settle-month'];
 
 /** The tables of all jobs of this repository. */
 export const migrations: Readonly<Record<Job['target'], readonly Migration[]>> = {
-  main: [...bookkeeping, ...commission].sort(byName),
+  main: [...mainBookkeeping, ...commission].sort(byName),
   ledger: [
     ...bookkeeping,
     ...ledger,
@@ -95,7 +99,7 @@ export function migrationsFor(jobs: readonly Job[]): typeof migrations {
   const withCommission = jobs.some(({ name }) => commissionJobs.includes(name));
   const ownOf = (target: Job['target']) => jobs.filter((job) => job.target === target).flatMap(tablesOf);
   return {
-    main: [...(withCommission ? migrations.main : [...bookkeeping].sort(byName)), ...ownOf('main')],
+    main: [...(withCommission ? migrations.main : [...mainBookkeeping].sort(byName)), ...ownOf('main')],
     ledger: [...migrations.ledger, ...ownOf('ledger')],
   };
 }

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { IANAZone } from 'luxon';
 import * as v from 'valibot';
+import { alarmSettings } from './alarm-settings.ts';
 import { ownFolder, programFolder } from './entry.ts';
 import { SetupError } from './errors.ts';
 import { paymentSettings } from './payment-settings.ts';
@@ -151,6 +152,7 @@ const definitions = {
     fallback: '24h',
     schema: duration(1000),
   },
+  ...alarmSettings,
   TIDEMARK_MISSING_COLUMNS: {
     expects: 'warn or error: what a source column is that the target lacks',
     example: 'warn',
