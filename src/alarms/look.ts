@@ -1,0 +1,162 @@
+/**
+ * What stands, found in the state of the servers and of tidemark's own tables, without changing anything.
+ *
+ * Promises: what could not be looked at is not told to be over; a job that cannot be looked at hides no other.
+ */
+import { readCheckpoint } from '../engine/checkpoint.ts';
+import {
+  type DueJob,
+  type DueThings,
+  isDueJob,
+  isPeriodJob,
+  isTableJob,
+  type Job,
+  readsFrom,
+  shardNames,
+  upstreamOf,
+  type WindowJob,
+} from '../engine/job.ts';
+import { type Pause, pauseOf, readPauses } from '../engine/pause.ts';
+import type { Watermark } from '../engine/watermark.ts';
+import type { Instant, Zone } from '../engine/zone.ts';
+import type { Session } from '../platform/mysql.ts';
+import { withCauses } from './causes.ts';
+import { type Deadlines, deadlinesOf } from './deadline.ts';
+import { copyMatter, dueMatter, heldMatter, type LagQuestion, lagMatter, mayBeHeld } from './lag-matters.ts';
+import { keyOf, kindOf, type Matter } from './matter.ts';
+import type { Standing } from './memory.ts';
+import { runMatters } from './run-matters.ts';
+import type { Servers } from './servers.ts';
+import { letterMatters, pauseMatters, periodMatters } from './waiting-matters.ts';
+
+/** What is looked at, and by which measure. */
+export interface Watched {
+  readonly jobs: readonly Job[];
+  /** Jobs that are not in use here. */
+  readonly unused: ReadonlySet<string>;
+  readonly servers: Servers;
+  readonly zone: Zone;
+  readonly now: Instant;
+  readonly failuresMax: number;
+  readonly heldMaxMs: number;
+  readonly pauseMaxMs: number;
+  due(job: DueJob): Promise<readonly DueThings[]>;
+  watermark(job: WindowJob, shard: string, checkpoint: Instant, target: Session): Promise<Watermark>;
+}
+
+export interface Sight {
+  readonly matters: readonly Matter[];
+  /** Whether a matter that stood would have been found, if it still did. */
+  isJudged(standing: Standing): boolean;
+  /** Why jobs could not be looked at. */
+  readonly errors: readonly unknown[];
+}
+
+export async function look(watched: Watched): Promise<Sight> {
+  const { jobs, servers } = watched;
+  const pauses = await allPauses(watched);
+  const matters: Matter[] = [...servers.matters];
+  const seen = new Set<string>();
+  const errors: unknown[] = [];
+  for (const job of jobs) {
+    const session = servers.session(job.target);
+    if (session === null || watched.unused.has(job.name)) continue;
+    try {
+      matters.push(...(await new JobLook(watched, job, session, pauses).matters(matters)));
+      seen.add(job.name);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  return { matters: withCauses(matters, jobs), isJudged: (standing) => isJudged(standing, watched, seen), errors };
+}
+
+async function allPauses({ jobs, servers, zone }: Watched): Promise<Pause[]> {
+  const pauses = new Map<string, Pause>();
+  for (const target of new Set(jobs.map((job) => job.target))) {
+    const session = servers.session(target);
+    const found = session === null ? [] : await readPauses(session, zone);
+    for (const pause of found) pauses.set(keyOf('paused', pause.job, pause.shard), pause);
+  }
+  return [...pauses.values()];
+}
+
+function isJudged({ key, of }: Standing, { jobs, servers, unused }: Watched, seen: ReadonlySet<string>): boolean {
+  const kind = kindOf(key);
+  if (kind === 'held') return servers.session(key.slice('held:'.length) as Job['target']) !== null;
+  if (of === null) return true;
+  const job = jobs.find(({ name }) => name === of.job);
+  if (job === undefined || unused.has(job.name) || (of.shard !== '' && !job.shards.includes(of.shard))) return true; // no job's any more
+  return seen.has(job.name) && (kind !== 'redis' || servers.copies !== null);
+}
+
+/** A look at one job. */
+class JobLook {
+  readonly #watched: Watched;
+  readonly #job: Job;
+  readonly #session: Session;
+  readonly #pauses: readonly Pause[];
+
+  constructor(watched: Watched, job: Job, session: Session, pauses: readonly Pause[]) {
+    this.#watched = watched;
+    this.#job = job;
+    this.#session = session;
+    this.#pauses = pauses;
+  }
+
+  /** @param before what was found of other jobs */
+  async matters(before: readonly Matter[]): Promise<Matter[]> {
+    const { zone, now, pauseMaxMs } = this.#watched;
+    const [job, session] = [this.#job, this.#session];
+    const deadlines = await deadlinesOf(job, now, zone);
+    const found = [
+      ...(await letterMatters(session, job, zone)),
+      ...(await periodMatters(session, job)),
+      ...pauseMatters(this.#pauses, job, { now, zone, pauseMaxMs }),
+    ];
+    for (const shard of shardNames(job)) {
+      if (pauseOf(this.#pauses, { job: job.name, shard }) !== null) continue; // whoever has paused it knows
+      const { failuresMax } = this.#watched;
+      found.push(...(await runMatters({ job, shard, session, zone, now, deadlines, failuresMax })));
+      if (!isDueJob(job)) found.push(...(await this.#windows(job, shard, deadlines, [...before, ...found])));
+    }
+    if (isDueJob(job) && found.length === 0) found.push(...(await this.#due(job, deadlines)));
+    return found;
+  }
+
+  /** A job that cannot say what is due fails in its runs, and is told of by them. */
+  async #due(job: DueJob, deadlines: Deadlines): Promise<Matter[]> {
+    const due = await this.#watched.due(job).catch(() => []);
+    return [dueMatter(job.name, due, deadlines, this.#watched)].filter((matter) => matter !== null);
+  }
+
+  async #windows(job: WindowJob, shard: string, deadlines: Deadlines, known: readonly Matter[]): Promise<Matter[]> {
+    const { zone, now, servers } = this.#watched;
+    const session = this.#session;
+    const name = { job: job.name, shard };
+    const checkpoint = await readCheckpoint(session, name, zone);
+    const copy = servers.copies === null ? null : await copyMatter(name, checkpoint, servers.copies, { session, zone });
+    const found = [copy];
+    if (checkpoint !== null && !this.#waitsForPaused(job)) {
+      const question = { job, shard, checkpoint, zone, now };
+      found.push(lagMatter(question, deadlines), await this.#held(question, known));
+    }
+    return found.filter((matter) => matter !== null);
+  }
+
+  /** One is told for each database: what holds one shard back holds the others. */
+  async #held(question: LagQuestion, known: readonly Matter[]): Promise<Matter | null> {
+    const { servers, jobs, heldMaxMs } = this.#watched;
+    const { job, shard, checkpoint } = question;
+    const isKnown = known.some(({ key }) => key === keyOf('held', isTableJob(job) ? 'source' : job.target));
+    if (isKnown || !mayBeHeld(question, heldMaxMs) || servers.session(readsFrom(job, jobs)) === null) return null;
+    const watermark = await this.#watched.watermark(job, shard, checkpoint, this.#session);
+    return heldMatter(question, watermark, heldMaxMs);
+  }
+
+  #waitsForPaused(job: WindowJob): boolean {
+    if (isTableJob(job) || (isPeriodJob(job) && job.follows === undefined)) return false;
+    const upstream = upstreamOf(job, this.#watched.jobs);
+    return shardNames(upstream).some((shard) => pauseOf(this.#pauses, { job: upstream.name, shard }) !== null);
+  }
+}
