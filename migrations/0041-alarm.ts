@@ -12,6 +12,7 @@ export const alarm: Migration = {
     what VARCHAR(1000) NOT NULL,
     next_step VARCHAR(1000) NOT NULL COMMENT 'the command to type',
     since DATETIME NOT NULL,
+    ripe_at DATETIME NULL COMMENT 'it is told when it still stands then; NULL: now',
     told_at DATETIME NULL COMMENT 'NULL: nobody knows yet',
     claimed_until DATETIME NULL COMMENT 'until then somebody is telling it',
     silenced_until DATETIME NULL,

@@ -17,6 +17,8 @@ export interface Silence {
 /** A matter that stands. */
 export interface Standing extends Omit<Matter, 'since' | 'patienceMs'> {
   readonly since: Instant;
+  /** It is a matter only if it still stands then; null: it is one. */
+  readonly ripeAt: Instant | null;
   /** Null: nobody has been told. */
   readonly toldAt: Instant | null;
   /** Until then somebody is telling it, and nobody else does. */
@@ -35,8 +37,8 @@ export interface Memory {
   swap<After extends Standing | null>(before: Standing | null, after: After): Promise<After | undefined>;
 }
 
-const columns = `alarm_key, cause, gravity, job, shard, what, next_step, since, told_at, claimed_until,
-  silenced_until, silence_reason, silenced_by, version`;
+const columns = `alarm_key, cause, gravity, job, shard, what, next_step, since, ripe_at, told_at,
+  claimed_until, silenced_until, silence_reason, silenced_by, version`;
 
 /** Sentences and commands have room for so many characters. */
 export const textMax = 1000;
@@ -97,6 +99,7 @@ export class TableMemory implements Memory {
       one.what,
       one.next,
       text(one.since),
+      text(one.ripeAt),
       text(one.toldAt),
       text(one.claimedUntil),
       text(silence?.until),
@@ -110,7 +113,7 @@ export class TableMemory implements Memory {
     const [key, cause, gravity, job, shard, what, next, ...rest] = row.map((cell) =>
       cell === null ? null : String(cell),
     );
-    const [since, toldAt, claimedUntil, until, reason, who, version] = rest;
+    const [since, ripeAt, toldAt, claimedUntil, until, reason, who, version] = rest;
     const at = (text: string | null | undefined) => this.#zone.fromText(text ?? null);
     const silencedUntil = at(until);
     return {
@@ -121,6 +124,7 @@ export class TableMemory implements Memory {
       what: `${what}`,
       next: `${next}`,
       since: at(since) ?? 0,
+      ripeAt: at(ripeAt),
       toldAt: at(toldAt),
       claimedUntil: at(claimedUntil),
       silence: silencedUntil === null ? null : { until: silencedUntil, reason: `${reason}`, who: `${who}` },

@@ -40,7 +40,7 @@ export async function claimNews(
     const kept = await keep(memory, matter, last, rules.now);
     if (kept === undefined) continue; // somebody else tells it
     standing.push(kept);
-    const state = stateOf(kept, matter, last, rules);
+    const state = stateOf(kept, last, rules);
     if (state !== null) due.push({ state, matter: kept });
   }
   const found = new Set(matters.map(({ key }) => key));
@@ -68,32 +68,29 @@ export async function noteNews(memory: Memory, news: readonly News[], isTold: bo
 
 async function keep(
   memory: Memory,
-  { patienceMs: _, ...found }: Matter,
+  { patienceMs = 0, ...found }: Matter,
   last: Standing | null,
   now: Instant,
 ): Promise<Standing | undefined> {
-  const matter = { ...found, what: found.what.slice(0, textMax), next: found.next.slice(0, textMax) };
-  if (last === null) {
-    const first = {
-      ...matter,
-      since: matter.since ?? now,
-      toldAt: null,
-      claimedUntil: null,
-      silence: null,
-      version: 0,
-    };
-    return memory.swap(null, first);
-  }
-  const isSame = (['what', 'next', 'cause', 'gravity'] as const).every((part) => last[part] === matter[part]);
-  return isSame ? last : memory.swap(last, { ...last, ...matter, since: last.since });
+  const since = last?.since ?? found.since ?? now;
+  const matter = {
+    ...found,
+    since,
+    ripeAt: now - since < patienceMs ? since + patienceMs : null,
+    what: found.what.slice(0, textMax),
+    next: found.next.slice(0, textMax),
+  };
+  if (last === null)
+    return memory.swap(null, { ...matter, toldAt: null, claimedUntil: null, silence: null, version: 0 });
+  const isSame = (['what', 'next', 'cause', 'gravity', 'ripeAt'] as const).every((part) => last[part] === matter[part]);
+  return isSame ? last : memory.swap(last, { ...last, ...matter });
 }
 
-function stateOf(kept: Standing, matter: Matter, last: Standing | null, rules: Rules): News['state'] | null {
-  const { now, reminderMs } = rules;
+function stateOf(kept: Standing, last: Standing | null, { now, reminderMs }: Rules): News['state'] | null {
   // What followed from a matter that is over is given until the next look to come right by itself.
   if (kept.cause !== null || (last !== null && last.cause !== null)) return null;
-  if (isClaimed(kept, now) || (kept.silence !== null && kept.silence.until > now)) return null;
-  if (kept.toldAt === null) return now - kept.since >= (matter.patienceMs ?? 0) ? 'raised' : null;
+  if (kept.ripeAt !== null || isClaimed(kept, now) || (kept.silence !== null && kept.silence.until > now)) return null;
+  if (kept.toldAt === null) return 'raised';
   return now - kept.toldAt >= reminderMs ? 'reminder' : null;
 }
 

@@ -10,6 +10,7 @@ import { OurCommand } from './command.ts';
 import { correctMistakes } from './mistakes.ts';
 import { type Done, duration, examples, positive } from './options.ts';
 import { complain, exitCodeOf, speakAs } from './output.ts';
+import { addAlarms } from './program-alarms.ts';
 import { addDifferences, addLedger } from './program-ledger.ts';
 import { addLetters, addPauses } from './program-letters.ts';
 import { addPayments } from './program-payments.ts';
@@ -47,6 +48,7 @@ export function createProgram(app: App, done: Done): Command {
   addLedger(program, done);
   addDifferences(program, done);
   addPayments(program, done);
+  addAlarms(program, app, done);
   addSetup(program, app, done);
   addNewJob(program, app, done);
   addCompletion(program, app, done);

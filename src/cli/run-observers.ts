@@ -1,7 +1,9 @@
 /** Who hears of every run of this installation, by its settings. */
 import type { Surroundings } from './app.ts';
 import type { RunObserver } from './one-run.ts';
+import { pingObserver } from './pings.ts';
 
-export function runObservers(_: Surroundings): readonly RunObserver[] {
-  return [];
+export function runObservers({ config }: Surroundings): readonly RunObserver[] {
+  const pingUrl = config.get('TIDEMARK_PING_URL');
+  return [...(pingUrl === undefined ? [] : [pingObserver(pingUrl)])];
 }
