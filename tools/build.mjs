@@ -49,6 +49,9 @@ await build({
     // not bear the strict mode of a bundle.
     'alipay-sdk',
     'wechatpay-axios-plugin',
+    // Large, and loaded only by a watch.
+    'nodemailer',
+    'cron-parser',
   ],
   logLevel: 'warning',
 });

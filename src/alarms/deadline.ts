@@ -25,7 +25,7 @@ export async function deadlinesOf(job: Job, now: Instant, zone: Zone): Promise<D
 
 /** The third of the scheduled starts before an instant. */
 async function startsBack({ name, schedule }: Job, before: Instant, zone: Zone): Promise<Instant> {
-  const { CronExpressionParser } = (await import('cron-parser')).default;
+  const { CronExpressionParser } = await import('cron-parser');
   try {
     const starts = CronExpressionParser.parse(schedule, { currentDate: new Date(before), tz: zone.name });
     let start = before;

@@ -22,6 +22,7 @@ export class Message {
   readonly subject: string;
   /** That of the gravest entry. */
   readonly gravity: 'critical' | 'warning' | 'over';
+  readonly #head: string;
   readonly #news: readonly News[];
   readonly #entries: readonly string[];
   readonly #place: Place;
@@ -33,14 +34,16 @@ export class Message {
       (['critical', 'warning'] as const).find((gravity) => news.some((one) => levelOf(one) === gravity)) ?? 'over';
     const groups = grouped(news);
     this.#entries = groups.map((group) => entryOf(group, place));
-    this.subject = cut(`tidemark on ${place.host}: ${headline(groups)}`, subjectMax);
+    const from = `tidemark on ${place.host}`;
+    this.subject = cut(`${from}: ${headline(groups)}`, subjectMax);
+    this.#head = groups.length === 1 ? from : this.subject; // what one entry says need not be said twice
   }
 
   /** The whole, or so many entries as fit. */
   text(bytesMax = Number.POSITIVE_INFINITY): string {
     const more = (count: number) => (count === 0 ? '' : `\n\n… and ${count} more: tidemark alarm list`);
     for (let count = this.#entries.length; ; count--) {
-      const told = [this.subject, ...this.#entries.slice(0, count)].join('\n\n') + more(this.#entries.length - count);
+      const told = [this.#head, ...this.#entries.slice(0, count)].join('\n\n') + more(this.#entries.length - count);
       if (count === 0 || Buffer.byteLength(told) <= bytesMax) return told;
     }
   }

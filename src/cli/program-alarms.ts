@@ -11,7 +11,8 @@ export function addAlarms(program: Command, app: App, done: Done): void {
     .option('--json', 'what stands and what was told, as one JSON object')
     .addHelpText(
       'after',
-      `${examples('tidemark watch --dry-run', '*/5 * * * * /opt/tidemark/bin/tidemark watch')}
+      `${examples('tidemark watch --dry-run', 'tidemark watch')}
+In the crontab: */5 * * * * /opt/tidemark/bin/tidemark watch
 Each matter is told once, again every TIDEMARK_ALARM_REMINDER, and once more when it is over.
 Exit 65: something stands, and no channel is set or --dry-run. Exit 1: every channel failed.
 `,

@@ -92,10 +92,10 @@ export const alarmSettings = {
     schema: v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number), v.minValue(1), v.maxValue(100)),
   },
   TIDEMARK_ALARM_HELD: {
-    expects: 'a duration of 10s or more: how long a transaction or statement may hold a watermark back',
+    expects: 'a duration of 1s or more: how long a transaction or statement may hold a watermark back',
     example: '10m',
     fallback: '10m',
-    schema: duration(10_000),
+    schema: duration(1000),
   },
   TIDEMARK_UNUSED_JOBS: {
     expects: 'names of jobs, with commas between, that this installation does not use: nobody misses them',
