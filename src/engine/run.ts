@@ -147,7 +147,6 @@ export function targetOf(session: Session, dryRun: boolean): Target {
     statementBytesMax: session.facts.maxPacketBytes,
     rows: (sql, parameters) => session.rows(sql, parameters),
     tuples: (sql, parameters) => session.tuples(sql, parameters),
-    write: (sql, parameters) =>
-      dryRun ? Promise.resolve({ affected: 0, insertId: 0 }) : session.write(sql, parameters),
+    write: (sql, parameters) => (dryRun ? session.pretend(sql, parameters) : session.write(sql, parameters)),
   };
 }

@@ -10,11 +10,16 @@ export class Databases {
     this.#config = config;
   }
 
-  /** A new connection, the caller's to close. */
-  open(name: DatabaseName): Promise<Session> {
+  /**
+   * A new connection, the caller's to close.
+   *
+   * @param answerLimitMs for who cannot wait as long as a job
+   */
+  open(name: DatabaseName, answerLimitMs?: number): Promise<Session> {
     const setting = databaseSettings[name];
     const stallTimeoutMs = this.#config.need('TIDEMARK_STALL_TIMEOUT');
-    return Session.open({ url: this.#config.need(setting) as string, label: name, setting, stallTimeoutMs });
+    const limit = answerLimitMs === undefined ? {} : { answerLimitMs };
+    return Session.open({ url: this.#config.need(setting) as string, label: name, setting, stallTimeoutMs, ...limit });
   }
 
   async redis(): Promise<RedisCopy> {

@@ -8,6 +8,7 @@
  *
  * There is no pool on purpose: a named lock and the transaction it guards belong to one connection.
  */
+import { channel } from 'node:diagnostics_channel';
 import type { Connection, ConnectionOptions } from 'mysql2/promise';
 import { SetupError, UnavailableError } from './errors.ts';
 import { errorNumber, failureOf } from './mysql-errors.ts';
@@ -47,7 +48,24 @@ export interface SessionOptions {
   /** The setting that holds the address, for messages. */
   readonly setting: string;
   readonly stallTimeoutMs: number;
+  /** How long the server may take to answer, where whoever asks cannot wait as long as a job. */
+  readonly answerLimitMs?: number;
 }
+
+/** What a session was asked, once it is answered. */
+export interface Statement {
+  /** Of the session. */
+  readonly label: string;
+  readonly sql: string;
+  readonly parameters: readonly Parameter[];
+  /** How many rows came back; null for a write. */
+  readonly rows: number | null;
+  /** Null for a write that a dry run has left out. */
+  readonly ms: number | null;
+}
+
+/** Each statement of each session of this process, for who listens; without a listener nothing is told. */
+export const statements = channel('tidemark.statement');
 
 /** For connecting, and once more for preparing the session. */
 const openLimitMs = 10_000;
@@ -59,7 +77,7 @@ const lockWaitSeconds = 20;
 /** NO_AUTO_VALUE_ON_ZERO: an id 0 is copied as 0. Zero dates are copied, too: there is no NO_ZERO_DATE here. */
 const sqlMode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO';
 
-function connectionOptions(url: URL): ConnectionOptions {
+function connectionOptions(url: URL, answerLimitMs: number): ConnectionOptions {
   const ssl = url.searchParams.get('ssl');
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
@@ -74,7 +92,7 @@ function connectionOptions(url: URL): ConnectionOptions {
     timezone: 'Z',
     maxPreparedStatements: 1, // none is used, and the driver sets room aside for 16,000 at every connection
     flags: ['-FOUND_ROWS'],
-    connectTimeout: openLimitMs,
+    connectTimeout: answerLimitMs,
     enableKeepAlive: true,
     ...(ssl === null || ssl === 'false' ? {} : { ssl: { rejectUnauthorized: ssl !== 'skip-verify' } }),
   };
@@ -98,7 +116,7 @@ function explainConnectFailure(error: unknown, options: SessionOptions): unknown
 }
 
 /** Sets a new connection up, and learns what it leads to. */
-async function prepare(connection: Connection, stallTimeoutMs: number): Promise<ServerFacts> {
+async function prepare(connection: Connection, stallTimeoutMs: number, answerLimitMs: number): Promise<ServerFacts> {
   const [[row]] = (await connection.query(
     'SELECT VERSION() version, @@max_allowed_packet packet, CONNECTION_ID() id',
   )) as unknown as [[{ version: string; packet: string | number; id: string | number }]];
@@ -109,9 +127,7 @@ async function prepare(connection: Connection, stallTimeoutMs: number): Promise<
     connectionId: Number(row.id),
   };
   const seconds = Math.max(1, Math.round(stallTimeoutMs / 1000));
-  const limit = facts.isMariadb
-    ? `max_statement_time=${statementLimitMs / 1000}`
-    : `max_execution_time=${statementLimitMs}`;
+  const limit = facts.isMariadb ? `max_statement_time=${answerLimitMs / 1000}` : `max_execution_time=${answerLimitMs}`;
   await connection.query(
     `SET SESSION time_zone='+00:00', sql_mode='${sqlMode}', autocommit=1, wait_timeout=${seconds}, interactive_timeout=${seconds},` +
       ` net_read_timeout=${seconds}, net_write_timeout=${seconds}, lock_wait_timeout=${lockWaitSeconds}, innodb_lock_wait_timeout=${lockWaitSeconds}, ${limit}`,
@@ -121,11 +137,11 @@ async function prepare(connection: Connection, stallTimeoutMs: number): Promise<
 }
 
 /** A server that takes the connection and then says nothing more would be waited for without end. */
-async function withinLimit<Result>(work: Promise<Result>): Promise<Result> {
+async function withinLimit<Result>(work: Promise<Result>, limitMs: number): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    const silent = Object.assign(new Error(`no answer in ${openLimitMs / 1000} s`), { code: 'ETIMEDOUT' });
-    timer = setTimeout(() => reject(silent), openLimitMs);
+    const silent = Object.assign(new Error(`no answer in ${limitMs / 1000} s`), { code: 'ETIMEDOUT' });
+    timer = setTimeout(() => reject(silent), limitMs);
   });
   try {
     return await Promise.race([work, limit]);
@@ -138,16 +154,23 @@ export class Session implements Reader {
   readonly database: string;
   readonly user: string;
   readonly facts: ServerFacts;
+  readonly label: string;
   readonly #connection: Connection;
   #warmer: NodeJS.Timeout | undefined;
   #lost = false;
   /** Statements under way; the driver forgets them when a connection is dropped. */
   readonly #pending = new Set<(error: Error) => void>();
 
-  private constructor(connection: Connection, database: string, user: string, facts: ServerFacts) {
+  private constructor(
+    connection: Connection,
+    label: string,
+    { database, user }: ConnectionOptions,
+    facts: ServerFacts,
+  ) {
     this.#connection = connection;
-    this.database = database;
-    this.user = user;
+    this.label = label;
+    this.database = String(database);
+    this.user = String(user);
     this.facts = facts;
     connection.on('error', () => this.destroy());
   }
@@ -159,12 +182,14 @@ export class Session implements Reader {
    */
   static async open(options: SessionOptions): Promise<Session> {
     const { createConnection } = (await import('mysql2/promise')).default; // as a bundled CommonJS module it has no named exports
-    const settings = connectionOptions(new URL(options.url));
+    const { answerLimitMs: limitMs } = options;
+    const settings = connectionOptions(new URL(options.url), limitMs ?? openLimitMs);
     let connection: Connection | undefined;
     try {
       connection = await createConnection(settings);
-      const facts = await withinLimit(prepare(connection, options.stallTimeoutMs));
-      return new Session(connection, String(settings.database), String(settings.user), facts);
+      const prepared = prepare(connection, options.stallTimeoutMs, limitMs ?? statementLimitMs);
+      const facts = await withinLimit(prepared, limitMs ?? openLimitMs);
+      return new Session(connection, options.label, settings, facts);
     } catch (error) {
       connection?.destroy();
       throw explainConnectFailure(error, options);
@@ -192,6 +217,16 @@ export class Session implements Reader {
     return { affected: header.affectedRows ?? 0, insertId: header.insertId ?? 0 };
   }
 
+  /** A write that a dry run leaves out. */
+  async pretend(sql: string, parameters: readonly Parameter[] = []): Promise<Written> {
+    this.#tell({ sql, parameters, rows: null, ms: null });
+    return { affected: 0, insertId: 0 };
+  }
+
+  #tell(statement: Omit<Statement, 'label'>): void {
+    if (statements.hasSubscribers) statements.publish({ label: this.label, ...statement } satisfies Statement);
+  }
+
   async #query(query: { sql: string; rowsAsArray?: boolean }, parameters: readonly Parameter[]): Promise<unknown> {
     if (this.#lost) throw lostConnection();
     // Without parameters the driver need not look for their places, which takes long in a statement of a megabyte.
@@ -199,12 +234,16 @@ export class Session implements Reader {
     let give: (error: Error) => void = () => undefined;
     // A limit of our own: the driver's keeps its timer, and with it the process, when the connection is dropped.
     const timer = setTimeout(() => this.destroy(), statementLimitMs + graceMs);
+    const startedAt = Date.now();
     try {
-      return await new Promise((resolve, reject) => {
+      const answer = await new Promise((resolve, reject) => {
         give = reject;
         this.#pending.add(give);
         this.#connection.query({ ...query, values }).then(([result]) => resolve(result), reject);
       });
+      const rows = Array.isArray(answer) ? answer.length : null;
+      this.#tell({ sql: query.sql, parameters, rows, ms: Date.now() - startedAt });
+      return answer;
     } catch (error) {
       if (failureOf(error) === 'connection') this.destroy();
       throw error;
