@@ -5,7 +5,7 @@ import { mayMakeTables } from '../payments/order-tables.ts';
 import { databaseSettings } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { migrate } from '../platform/migrator.ts';
-import type { Session } from '../platform/mysql.ts';
+import type { Reader, Session } from '../platform/mysql.ts';
 import { copyStatement, tableExists } from '../platform/table-copy.ts';
 import { type App, openSurroundings, type Surroundings, targetsOf, withSession } from './app.ts';
 import { print } from './output.ts';
@@ -37,11 +37,15 @@ export async function makeTables(app: App, surroundings: Surroundings, { dryRun,
   return changed;
 }
 
-/** @throws SetupError when the orders are spread over another number of tables than the setting says */
-async function migrationsOf(
+/**
+ * What a database is to have.
+ *
+ * @throws SetupError when the orders are spread over another number of tables than the setting says
+ */
+export async function migrationsOf(
   app: App,
-  { config }: Surroundings,
-  session: Session,
+  { config }: Pick<Surroundings, 'config'>,
+  session: Reader,
   target: Job['target'],
 ): Promise<readonly Migration[]> {
   if (target !== 'ledger') return app.migrations[target];

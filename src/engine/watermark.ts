@@ -163,6 +163,12 @@ export async function checkProvable(
   withProof: boolean,
   setting: SettingName = 'SOURCE_DATABASE_URL',
 ): Promise<void> {
+  await checkPrimary(session, withProof, setting);
+  if (withProof) await checkSight(session, setting);
+}
+
+/** @throws SetupError for a replica, and, where there is to be a proof, for a cluster with several primaries */
+export async function checkPrimary(session: Session, withProof: boolean, setting: SettingName): Promise<void> {
   const who = setting === 'SOURCE_DATABASE_URL' ? 'the source' : `the database of ${setting}`;
   const [flags] = await session.rows<{ readOnly: number | string }>('SELECT @@global.read_only readOnly');
   if (String(flags?.readOnly) !== '0' && flags?.readOnly !== 'OFF') {
@@ -185,17 +191,25 @@ export async function checkProvable(
       'set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof',
     );
   }
-  if (!(await maySeeAllThreads(session))) {
-    const [who] = await session.tuples('SELECT CURRENT_USER()');
-    const account = String(who?.[0] ?? '')
-      .split('@')
-      .map((part) => `'${part}'`)
-      .join('@');
-    throw new SetupError(
-      `the ${setting === 'SOURCE_DATABASE_URL' ? 'source account' : `account of ${setting},`} ${account} lacks the PROCESS privilege: without it, the statements of others cannot be seen, and rows that commit late would be missed`,
-      `GRANT PROCESS ON *.* TO ${account}; (or set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof)`,
-    );
-  }
+}
+
+/** @throws SetupError for an account that does not see the statements of others */
+export async function checkSight(session: Session, setting: SettingName): Promise<void> {
+  if (await maySeeAllThreads(session)) return;
+  const account = await accountOf(session);
+  throw new SetupError(
+    `the ${setting === 'SOURCE_DATABASE_URL' ? 'source account' : `account of ${setting},`} ${account} lacks the PROCESS privilege: without it, the statements of others cannot be seen, and rows that commit late would be missed`,
+    `GRANT PROCESS ON *.* TO ${account}; (or set TIDEMARK_SETTLE_LAG=10s to go by a fixed lag, without proof)`,
+  );
+}
+
+/** As GRANT wants it: `'tidemark'@'%'`. */
+export async function accountOf(session: Reader): Promise<string> {
+  const [who] = await session.tuples('SELECT CURRENT_USER()');
+  return String(who?.[0] ?? '')
+    .split('@')
+    .map((part) => `'${part}'`)
+    .join('@');
 }
 
 async function isReplica(session: Session): Promise<boolean> {

@@ -173,7 +173,7 @@ const definitions = {
 } satisfies Record<string, Definition>;
 
 export type SettingName = keyof typeof definitions;
-const settingNames = Object.keys(definitions) as SettingName[];
+export const settingNames = Object.keys(definitions) as SettingName[];
 
 type Values = { [Name in SettingName]: v.InferOutput<(typeof definitions)[Name]['schema']> | undefined };
 /** What a setting holds; undefined where it is not set and has no default. */
@@ -186,6 +186,21 @@ export interface SettingShown {
   readonly value: string | null;
   readonly from: Origin;
   readonly file: string | null;
+}
+
+interface ConfigOptions {
+  readonly environment?: NodeJS.ProcessEnv;
+  readonly workingFolder?: string;
+}
+
+interface ConfigExamined {
+  readonly config: Config;
+  /** A sentence for each malformed setting. */
+  readonly mistakes: readonly string[];
+  /** Names that begin as tidemark's settings do, and are none. */
+  readonly unknown: readonly string[];
+  /** The files that were read. */
+  readonly files: readonly string[];
 }
 
 interface Layer {
@@ -240,7 +255,14 @@ export class Config {
    *
    * @throws SetupError naming every malformed setting, what was expected and an example of each
    */
-  static read(options: { environment?: NodeJS.ProcessEnv; workingFolder?: string } = {}): Config {
+  static read(options: ConfigOptions = {}): Config {
+    const { config, mistakes } = Config.examine(options);
+    if (mistakes.length > 0) throw new SetupError(mistakes.join('; '), 'correct it where it is set, then run again');
+    return config;
+  }
+
+  /** Reads every setting; a malformed one counts as unset, and is told. */
+  static examine(options: ConfigOptions = {}): ConfigExamined {
     const folders = [...new Set([options.workingFolder ?? process.cwd(), programFolder(), ownFolder])];
     const layers = [
       { from: 'environment', file: null, values: options.environment ?? process.env } satisfies Layer,
@@ -265,8 +287,12 @@ export class Config {
           `${name} (${layer?.file ?? from}) is "${value}": expected ${definition.expects}, such as ${definition.example}`,
         );
     }
-    if (mistakes.length > 0) throw new SetupError(mistakes.join('; '), 'correct it where it is set, then run again');
-    return new Config(shown, values);
+    const known = new Set<string>(settingNames);
+    const unknown = layers.flatMap(({ values }) =>
+      Object.keys(values).filter((name) => name.startsWith('TIDEMARK_') && !known.has(name)),
+    );
+    const files = layers.map(({ file }) => file).filter((file) => file !== null);
+    return { config: new Config(shown, values), mistakes, unknown, files };
   }
 
   get<Name extends SettingName>(name: Name): Values[Name] {

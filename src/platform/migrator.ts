@@ -64,7 +64,8 @@ export async function migrate(
   }
 }
 
-async function appliedNames(session: Session): Promise<Set<string>> {
+/** The migrations that a database has. */
+export async function appliedNames(session: Session): Promise<Set<string>> {
   const [table] = await session.tuples(
     'SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?',
     [tableName],

@@ -81,6 +81,25 @@ export class RedisCopy {
     return (await this.#redis.eval(replaceScript, 1, key, seen, value)) === 1;
   }
 
+  /** What the server tells of itself, and its clock in milliseconds. */
+  async examine(): Promise<{ readonly facts: ReadonlyMap<string, string>; readonly now: number }> {
+    const [seconds, micros] = await this.#redis.time();
+    const lines = (await this.#redis.info()).split('\r\n').map((line) => /^([^#:]+):(.*)$/.exec(line));
+    const facts = lines.flatMap((line) => (line === null ? [] : [[`${line[1]}`, `${line[2]}`] as const]));
+    return { facts: new Map(facts), now: Number(seconds) * 1000 + Number(micros) / 1000 };
+  }
+
+  /** When the server saves its data by itself; null where it may not be asked. */
+  async saves(): Promise<string | null> {
+    const answer = await this.#redis.config('GET', 'save').catch(() => null);
+    return Array.isArray(answer) ? String(answer[1] ?? '') : null;
+  }
+
+  /** Writes a key that is gone at once, as scripts do it. @throws what the server says to a write */
+  async tryWriting(key: string): Promise<void> {
+    await this.#redis.eval(`return redis.call('SET', KEYS[1], '1', 'PX', '1000')`, 1, key);
+  }
+
   /** Takes every key out of the server. Only ever for a private one. */
   async flush(): Promise<void> {
     await this.#redis.flushall();
