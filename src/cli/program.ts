@@ -11,6 +11,7 @@ import { correctMistakes } from './mistakes.ts';
 import { type Done, duration, examples, positive } from './options.ts';
 import { complain, exitCodeOf, speakAs } from './output.ts';
 import { addAlarms } from './program-alarms.ts';
+import { addDoctor } from './program-doctor.ts';
 import { addDifferences, addLedger } from './program-ledger.ts';
 import { addLetters, addPauses } from './program-letters.ts';
 import { addPayments } from './program-payments.ts';
@@ -49,6 +50,7 @@ export function createProgram(app: App, done: Done): Command {
   addDifferences(program, done);
   addPayments(program, done);
   addAlarms(program, app, done);
+  addDoctor(program, app, done);
   addSetup(program, app, done);
   addNewJob(program, app, done);
   addCompletion(program, app, done);

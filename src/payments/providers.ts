@@ -2,7 +2,7 @@
  * The providers that the settings are there for. One with none of its own settings is not in use; one with some of them,
  * or with a key that cannot be read, is a mistake that a person must correct.
  */
-import type { KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { SettingName, SettingValue } from '../platform/config.ts';
 import { SetupError } from '../platform/errors.ts';
 import { Alipay, type AlipayCertificates } from './alipay.ts';
@@ -58,7 +58,7 @@ function alipayFrom(setting: SettingOf): Provider {
   return new Alipay({
     appId: have(setting, 'TIDEMARK_ALIPAY_APP_ID'),
     privateKey,
-    publicKey: keyOf(setting, 'public', 'TIDEMARK_ALIPAY_PUBLIC_KEY_FILE'),
+    publicKey: theirKey(setting, 'TIDEMARK_ALIPAY_PUBLIC_KEY_FILE', privateKey),
     certificates: alipayCertificates(setting, privateKey),
     gateway: have(setting, 'TIDEMARK_ALIPAY_GATEWAY'),
     noticeUrl: noticeUrl(setting, 'alipay'),
@@ -80,12 +80,13 @@ function alipayCertificates(setting: SettingOf, privateKey: KeyObject): AlipayCe
 }
 
 function wechatFrom(setting: SettingOf): Provider {
+  const privateKey = keyOf(setting, 'private', 'TIDEMARK_WECHAT_KEY_FILE');
   return new Wechat({
     merchantId: have(setting, 'TIDEMARK_WECHAT_MERCHANT_ID'),
     appId: have(setting, 'TIDEMARK_WECHAT_APP_ID'),
-    privateKey: keyOf(setting, 'private', 'TIDEMARK_WECHAT_KEY_FILE'),
+    privateKey,
     keySerial: have(setting, 'TIDEMARK_WECHAT_KEY_SERIAL'),
-    publicKey: keyOf(setting, 'public', 'TIDEMARK_WECHAT_PUBLIC_KEY_FILE'),
+    publicKey: theirKey(setting, 'TIDEMARK_WECHAT_PUBLIC_KEY_FILE', privateKey),
     publicKeyId: have(setting, 'TIDEMARK_WECHAT_PUBLIC_KEY_ID'),
     secret: have(setting, 'TIDEMARK_WECHAT_SECRET'),
     gateway: have(setting, 'TIDEMARK_WECHAT_GATEWAY'),
@@ -100,6 +101,17 @@ const noticeUrl = (setting: SettingOf, name: ProviderName) =>
   `${have(setting, 'TIDEMARK_NOTICE_URL').replace(/\/+$/, '')}/${name}`;
 
 const keyOf = (setting: SettingOf, kind: 'private' | 'public', name: KeyFile) => keyIn(have(setting, name), kind, name);
+
+/** The provider's key. @throws SetupError for the public half of our own, with which no answer would ever verify */
+function theirKey(setting: SettingOf, name: KeyFile, ours: KeyObject): KeyObject {
+  const key = keyOf(setting, 'public', name);
+  if (!createPublicKey(ours).equals(key)) return key;
+  throw new SetupError(
+    `${have(setting, name)}, which ${name} names, holds the public half of our own private key`,
+    "expected the provider's public key, which its console shows",
+  );
+}
+
 type KeyFile = Extract<SettingName, `TIDEMARK_${'ALIPAY' | 'WECHAT'}_${string}_FILE`>;
 
 /** A setting that was seen to be there, or has a default. */

@@ -1,0 +1,91 @@
+/** `tidemark doctor`: what is fine in a line a group, what is not with its reason and the way out. */
+import { styleText } from 'node:util';
+import { type Group, groups, type State, type Told } from '../doctor/check.ts';
+import { examine } from '../doctor/examination.ts';
+import { Zone } from '../engine/zone.ts';
+import { Config } from '../platform/config.ts';
+import { exitCodes } from '../platform/errors.ts';
+import type { App } from './app.ts';
+import { migrationsOf } from './migrate.ts';
+import { print, printJson } from './output.ts';
+
+const titles: Record<Group, string> = {
+  settings: 'Settings',
+  servers: 'Servers',
+  privileges: 'Privileges',
+  tables: 'Tables and indexes',
+  time: 'Clocks and zones',
+  redis: 'Redis',
+  host: 'This host',
+  work: 'Runs and schedules',
+};
+
+const symbols = { fine: '✓', doubtful: '!', broken: '✗', 'not-looked-at': '-' } as const;
+const colours = { fine: 'green', doubtful: 'yellow', broken: 'red', 'not-looked-at': 'gray' } as const;
+const words = { fine: 'fine', doubtful: 'doubtful', broken: 'broken', 'not-looked-at': 'not looked at' } as const;
+
+export async function doctor(app: App, options: { verbose?: true; json?: true }): Promise<number> {
+  const examined = Config.examine();
+  const { config } = examined;
+  const zone = new Zone((config.get('TIDEMARK_TIMEZONE') ?? 'Asia/Shanghai') as string);
+  const told = await examine({
+    ...examined,
+    jobs: app.jobs,
+    zone,
+    migrationsOf: (target, reader) => migrationsOf(app, { config }, reader, target),
+  });
+  if (options.json) printJson({ state: gravest(told), ...counts(told), findings: told });
+  else report(told, options.verbose === true);
+  return gravest(told) === 'broken' ? exitCodes.settings : exitCodes.done;
+}
+
+const count = (told: readonly Told[], state: State): number => told.filter((one) => one.state === state).length;
+
+const counts = (told: readonly Told[]) => ({
+  fine: count(told, 'fine'),
+  doubtful: count(told, 'doubtful'),
+  broken: count(told, 'broken'),
+  notLookedAt: count(told, 'not-looked-at'),
+});
+
+const gravest = (told: readonly Told[]): State =>
+  (['broken', 'doubtful'] as const).find((state) => count(told, state) > 0) ?? 'fine';
+
+const coloured = (state: State, text: string): string => styleText(colours[state], text, { stream: process.stdout });
+
+function report(told: readonly Told[], verbose: boolean): void {
+  for (const group of groups) {
+    const own = told.filter((one) => one.group === group);
+    if (own.length === 0) continue;
+    print(`${titles[group].padEnd(20)}${summary(own)}`);
+    for (const finding of own) if (verbose || finding.state !== 'fine') tell(finding);
+  }
+  print(`\n${summary(told)}`);
+}
+
+/** `12 fine, 1 broken`, the gravest first. */
+function summary(told: readonly Told[]): string {
+  const states = ['broken', 'doubtful', 'not-looked-at', 'fine'] as const;
+  return states
+    .filter((state) => count(told, state) > 0)
+    .map((state) => coloured(state, `${count(told, state)} ${words[state]}`))
+    .join(', ');
+}
+
+function tell({ state, says, why, next }: Told): void {
+  print(wrapped(`  ${coloured(state, symbols[state])} `, 4, says));
+  if (why !== null) print(wrapped('      why   ', 12, why));
+  for (const [index, one] of next.entries()) print(`      ${index === 0 ? 'next' : '    '}  ${one}`); // whole, to be copied
+}
+
+/** Text at the width of the terminal, below itself. */
+function wrapped(start: string, indent: number, text: string): string {
+  const width = Math.max(40, Math.min(process.stdout.columns ?? 120, 120)) - indent;
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return start + lines.join(`\n${' '.repeat(indent)}`);
+}

@@ -1,0 +1,138 @@
+/** How the work goes: runs that never ended, jobs that nobody started, pauses, dead letters. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { type ShardName, titleOf } from '../engine/checkpoint.ts';
+import type { Job } from '../engine/job.ts';
+import { readPauses } from '../engine/pause.ts';
+import type { Instant } from '../engine/zone.ts';
+import type { Reader } from '../platform/mysql.ts';
+import { type Check, doubtful, type Finding, fine } from './check.ts';
+import { jobsIn, type Patient, targetsOf } from './patient.ts';
+import { missed } from './schedule.ts';
+
+/** Longer than any run of a job that has no limit of its own should take. */
+const longRunMs = 6 * 3_600_000;
+
+export function workChecks(patient: Patient): Check[] {
+  const looks = {
+    'runs that did not end': stuck,
+    'jobs that missed their time': missed,
+    pauses,
+    'dead letters': letters,
+  };
+  return targetsOf(patient).flatMap((name) =>
+    Object.entries(looks).map(
+      ([about, look]): Check => ({
+        group: 'work',
+        about: `${about} (${name} database)`,
+        needs: [name],
+        look: async (access) => look(patient, jobsIn(patient, name), await access.session(name)),
+      }),
+    ),
+  );
+}
+
+interface OpenRun extends ShardName {
+  readonly runId: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly startedAt: Instant;
+}
+
+/** Only the last run of a shard counts: whatever one before it left open, the next has made up. */
+async function stuck(patient: Patient, jobs: readonly Job[], reader: Reader): Promise<Finding[]> {
+  const rows = await reader.tuples(
+    `SELECT r.job, r.shard, r.run_id, r.host, r.pid, r.started_at
+       FROM (SELECT MAX(sequence) sequence FROM tidemark_run GROUP BY job, shard) latest
+       JOIN tidemark_run r ON r.sequence = latest.sequence WHERE r.ended_at IS NULL ORDER BY r.job, r.shard`,
+  );
+  const found = rows.flatMap(([job, shard, runId, host, pid, startedAt]) => {
+    const known = jobs.find(({ name }) => name === job);
+    const at = patient.zone.fromText(String(startedAt)) ?? 0;
+    const run = {
+      job: String(job),
+      shard: String(shard),
+      runId: String(runId),
+      host: String(host),
+      pid: Number(pid),
+      startedAt: at,
+    };
+    return known === undefined ? [] : (judge(run, known, patient) ?? []);
+  });
+  return found.length > 0 ? found : [fine('no run is stuck')];
+}
+
+function judge(run: OpenRun, job: Job, { zone }: Patient): Finding | null {
+  const { host, pid, startedAt, runId } = run;
+  const title = titleOf(run);
+  const isHere = host === hostname().slice(0, 64);
+  if (isHere && !lives(pid, startedAt))
+    return doubtful(
+      `${title}: run ${runId} of ${zone.iso(startedAt)} was killed (process ${pid} is gone)`,
+      'what it had in hand was rolled back, and waits for the next run',
+      `tidemark run ${title}`,
+    );
+  const limitMs = job.timeLimitSeconds === undefined ? longRunMs : 2000 * job.timeLimitSeconds;
+  if (Date.now() - startedAt < limitMs) return null;
+  return doubtful(
+    `${title}: run ${runId} of ${zone.iso(startedAt)} has not ended (process ${pid} on ${host})`,
+    isHere
+      ? 'while it holds the lock, no other run of the shard can work'
+      : 'it works for very long, or was killed there',
+    ...(isHere ? [`kill -TERM ${pid}`] : []),
+    `tidemark status ${job.name}`,
+  );
+}
+
+/** Whether a process is there and was there when the run began: numbers are given again. */
+export function lives(pid: number, since: Instant): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  const startedAt = startOf(pid);
+  return startedAt === null || startedAt < since + 5000;
+}
+
+/** When a process began, where the kernel tells it; it counts in hundredths of a second since it started itself. */
+function startOf(pid: number): Instant | null {
+  try {
+    const behindName = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, '');
+    const ticks = Number(behindName.trim().split(' ')[19]);
+    const booted = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
+    return (booted + ticks / 100) * 1000;
+  } catch {
+    return null;
+  }
+}
+
+async function pauses({ zone }: Patient, jobs: readonly Job[], reader: Reader): Promise<Finding[]> {
+  const all = await readPauses(reader, zone);
+  const found = all
+    .filter(({ job }) => jobs.some(({ name }) => name === job))
+    .map((pause) =>
+      doubtful(
+        `${titleOf(pause)} is paused since ${pause.since === null ? 'nobody knows when' : zone.iso(pause.since)} by ${pause.who}: ${pause.reason}`,
+        'nothing new is begun until somebody resumes it',
+        `tidemark resume ${titleOf(pause)}`,
+      ),
+    );
+  return found.length > 0 ? found : [fine('no job is paused')];
+}
+
+async function letters(_: Patient, jobs: readonly Job[], reader: Reader): Promise<Finding[]> {
+  const rows = await reader.tuples(
+    'SELECT job, COUNT(*) FROM tidemark_dead_letter WHERE open_key IS NOT NULL GROUP BY job ORDER BY job',
+  );
+  const found = rows
+    .filter(([job]) => jobs.some(({ name }) => name === job))
+    .map(([job, count]) =>
+      doubtful(
+        `${job} has ${count} open dead letters`,
+        'these rows are not in the target',
+        `tidemark dead-letters list ${job}`,
+      ),
+    );
+  return found.length > 0 ? found : [fine('no dead letter is open')];
+}
