@@ -132,7 +132,8 @@ async function encryption(session: Session, { url, names }: Place): Promise<Find
         `${setting} with ?ssl=true in place of ?ssl=skip-verify`,
       ),
     ];
-  return [fine(cipher === '' ? `${url.host} is this host` : `the connection to ${url.host} is encrypted (${cipher})`)];
+  const where = title({ names });
+  return [fine(cipher === '' ? `${where} is on this host` : `the connection to ${where} is encrypted (${cipher})`)];
 }
 
 /** What was set at the start of a session must be there in the next statement: a proxy may have changed servers. */
