@@ -5,7 +5,7 @@ import { Source } from '../engine/source.ts';
 import { describeSource } from '../engine/source-table.ts';
 import { checkSourceZone } from '../engine/source-zone.ts';
 import type { DatabaseName } from '../platform/config.ts';
-import { broken, type Check, doubtful, type Finding, fine } from './check.ts';
+import { broken, type Check, doubtful, type Finding, fine, notLookedAt } from './check.ts';
 import { folded, Notes } from './notes.ts';
 import { jobsInUse, type Patient, placesOf } from './patient.ts';
 import { title } from './servers.ts';
@@ -67,11 +67,13 @@ const zones = (patient: Patient): Check[] =>
         const { zone } = patient;
         const [session, target] = await Promise.all([access.session('source'), access.session(job.target)]);
         const found: { table: string; finding: Finding }[] = [];
+        let looked = 0;
         for (const shard of shardNames(job)) {
           const notes = new Notes('rows that are stamped in another zone would be missed, or come late');
           const silent = new Notes('').log; // what is wrong with the table is told where tables are
           const table = await describeSource(session, job, shard, silent).catch(() => null);
           if (table === null) continue;
+          looked += 1;
           await notes.tried(() => checkSourceZone(session, new Source(table, job.source, zone), zone, notes.log));
           await notes.tried(async () => {
             const [row] = await session.tuples('SELECT UNIX_TIMESTAMP(NOW(6)) * 1000');
@@ -82,8 +84,8 @@ const zones = (patient: Patient): Check[] =>
           for (const finding of notes.findings) found.push({ table: table.name, finding });
         }
         const all = folded(found);
-        return all.length > 0
-          ? all
-          : [fine(`the rows of ${job.name} are stamped in ${zone.name}, as far as can be told`)];
+        if (all.length > 0) return all;
+        if (looked === 0) return [notLookedAt(`the zone of the rows of ${job.name}: not looked at, there is no table`)];
+        return [fine(`the rows of ${job.name} are stamped in ${zone.name}, as far as can be told`)];
       },
     }));
