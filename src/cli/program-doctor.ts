@@ -11,4 +11,24 @@ export function addDoctor(program: Command, app: App, done: Done): void {
     .option('--json', 'all of it as one JSON object')
     .addHelpText('after', examples('tidemark doctor', 'tidemark doctor --verbose', 'tidemark doctor --json'))
     .action(async (options) => done(await (await import('./doctor.ts')).doctor(app, options)));
+  program
+    .command('explain')
+    .description("each query of a job's dry run with its plan, judged; and the index that would help")
+    .argument('<job>', 'one of `tidemark list`')
+    .argument('[shard]', 'only this shard')
+    .option('--from <time>', 'look at a run again from this time (with --to)')
+    .option('--to <time>', 'look at a run again up to this time')
+    .option('--verbose', "the statements of tidemark's own books, too")
+    .option('--json', 'as one JSON object')
+    .addHelpText(
+      'after',
+      examples(
+        'tidemark explain sync-commission-log 3',
+        'tidemark explain rollup-income --from 2026-11-20T08:00:00 --to 2026-11-20T10:00:00',
+        'tidemark explain sync-user-extension --json',
+      ),
+    )
+    .action(async (job: string, shard: string | undefined, options) =>
+      done(await (await import('./explain.ts')).explain(app, job, shard, options)),
+    );
 }

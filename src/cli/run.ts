@@ -100,7 +100,8 @@ async function report(result: JobResult, options: RunOptions, zone: Zone): Promi
   reportFailures(result, options);
 }
 
-function checkTogether(options: RunOptions): void {
+/** @throws UsageError for options that exclude or need each other */
+export function checkTogether(options: RunOptions): void {
   const kinds = [
     options.from !== undefined || options.to !== undefined ? '--from/--to' : '',
     options.full ? '--full' : '',
@@ -124,7 +125,8 @@ function checkTogether(options: RunOptions): void {
     );
 }
 
-function requestOf(job: Job, options: RunOptions, zone: Zone): Request {
+/** What a run is asked to do by its options. @throws UsageError for what this job cannot do */
+export function requestOf(job: Job, options: RunOptions, zone: Zone): Request {
   if (isDueJob(job)) refuseWindows(job, options);
   if (options.sweep && !isTableJob(job))
     throw new UsageError(
