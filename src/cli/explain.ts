@@ -36,7 +36,7 @@ export async function explain(
   });
   const explained = folded(await explainAll(queries, surroundings.databases), job);
   if (options.json) printJson(asJson(job, explained, result));
-  else report(explained, others, result, options.verbose === true);
+  else report(job, explained, others, result, options.verbose === true);
   const failure = failureOf(result);
   if (failure !== null) complain(failure);
   if (failure !== null) return exitCodeOf(failure);
@@ -130,11 +130,12 @@ function asJson(job: Job, found: readonly Folded[], result: JobResult | null) {
   };
 }
 
-function report(found: readonly Folded[], others: number, result: JobResult | null, verbose: boolean): void {
+function report(job: Job, found: readonly Folded[], others: number, result: JobResult | null, verbose: boolean): void {
   const own = found.filter(({ query }) => !isBookkeeping(query));
   const books = found.filter(({ query, isBad }) => isBookkeeping(query) && !isBad);
   const isIdle = result?.shards.every(({ outcome }) => outcome === 'nothing-due' || outcome === 'held-back') === true;
-  if (isIdle) print('Nothing is due: these are the queries of an idle run. --from and --to look at a range.\n');
+  const range = isDueJob(job) ? '' : ' --from and --to look at a range.';
+  if (isIdle) print(`Nothing is due: these are the queries of an idle run.${range}\n`);
   for (const one of [...own, ...found.filter((book) => isBookkeeping(book.query) && (verbose || book.isBad))])
     tell(one);
   if (own.length === 0) print('The dry run asked the databases nothing of its own.');
@@ -152,19 +153,25 @@ function report(found: readonly Folded[], others: number, result: JobResult | nu
 function tell({ query, plan, isBad, says, alike }: Folded): void {
   const colour = isBad ? 'red' : 'green';
   const { times, rows, example, label } = query;
-  const read = plan?.accesses.reduce((sum, access) => sum + access.read, 0) ?? 0;
-  const facts = [
-    `${grouped(times)} ${times === 1 ? 'time' : 'times'}`,
-    rows === null ? 'a write, left out of the dry run' : `${grouped(rows)} rows returned`,
-    plan?.measured ? `${grouped(read)} read by the slowest` : `about ${grouped(read)} to read`,
+  const accesses = (plan?.accesses ?? []).filter(({ name }) => query.tables.has(name));
+  const read = accesses.reduce((sum, access) => sum + access.read, 0);
+  const told = [
+    counted(times, 'time'),
+    rows === null ? 'a write, which a dry run leaves out' : `${counted(rows, 'row')} returned`,
+    accesses.length === 0
+      ? ''
+      : plan?.measured
+        ? `${grouped(read)} read by the slowest`
+        : `about ${grouped(read)} to read`,
     example.ms === null ? '' : `${example.ms} ms`,
   ].filter((fact) => fact !== '');
-  print(`${styleText(colour, isBad ? '✗' : '✓', { stream: process.stdout })} ${label}: ${facts.join(', ')}`);
-  for (const line of linesOf(query.shape)) print(`    ${line}`);
-  for (const { name, type, key } of plan?.accesses ?? [])
+  print(`${styleText(colour, isBad ? '✗' : '✓', { stream: process.stdout })} ${label}: ${told.join(', ')}`);
+  for (const line of linesOf(shortened(query.shape))) print(`    ${line}`);
+  for (const { name, type, key } of accesses)
     print(`    · ${query.tables.get(name) ?? name}: ${type}${key === null ? '' : ` by ${key}`}`);
   for (const one of says) print(`    ${isBad ? styleText(colour, one, { stream: process.stdout }) : one}`);
-  if (alike.length > 0) print(`    the same at ${alike.map((one) => [...one.query.tables.values()][0]).join(', ')}`);
+  const others = alike.map((one) => [...one.query.tables.values()][0]);
+  if (others.length > 0) print(`    the same at ${others[0]}${others.length > 1 ? ` … ${others.at(-1)}` : ''}`);
   print('');
 }
 
@@ -180,4 +187,34 @@ function linesOf(text: string): string[] {
     else lines.push(word.slice(0, width));
   }
   return lines.length <= linesMax ? lines : [...lines.slice(0, linesMax - 1), `${lines[linesMax - 1]} …`];
+}
+
+const counted = (count: number, what: string): string => `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
+
+const argumentsMax = 40;
+
+/** Without the arguments of long function calls: what is read, and by which condition, is told behind them. */
+function shortened(sql: string): string {
+  let text = '';
+  for (let at = 0; at < sql.length; at++) {
+    text += sql[at];
+    if (sql[at] !== '(' || !/\w/.test(sql[at - 1] ?? '')) continue;
+    const end = closingOf(sql, at);
+    const inside = sql.slice(at + 1, end);
+    if (inside.length <= argumentsMax || /\bSELECT\b/i.test(inside)) continue;
+    text += '…';
+    at = end - 1;
+  }
+  return text;
+}
+
+/** Where the parenthesis that opens here is closed. */
+function closingOf(sql: string, from: number): number {
+  let depth = 0;
+  for (let at = from; at < sql.length; at++) {
+    if (sql[at] === '(') depth += 1;
+    if (sql[at] === ')') depth -= 1;
+    if (depth === 0) return at;
+  }
+  return sql.length;
 }
