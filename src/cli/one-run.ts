@@ -5,6 +5,7 @@ import type { Job } from '../engine/job.ts';
 import type { JobResult, Request, Setting } from '../engine/run.ts';
 import { runShard } from '../engine/runner.ts';
 import { exitCodes } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
 import { exitCodeOfShard, graveness } from './run-report.ts';
 import { cutOff } from './run-stopped.ts';
 
@@ -33,12 +34,13 @@ export async function oneRun(
 ): Promise<{ readonly result: JobResult; readonly code: number }> {
   const { job, shards, request, concurrency, ifLocked } = wanted;
   const runId = uuid();
-  await tellAll(observers, setting, (observer) => observer.began?.(runId, wanted));
+  const log = setting.log.with({ runId, job: job.name });
+  await tellAll(observers, log, (observer) => observer.began?.(runId, wanted));
   const result = await runJob(job, shards, request, setting, concurrency, runId);
   const codes = result.shards.map((shard) => exitCodeOfShard(shard, ifLocked));
   if (cutOff(result, wanted, setting.halt).length > 0) codes.push(exitCodes.waitsForPerson);
   const code = gravest(codes);
-  await tellAll(observers, setting, (observer) => observer.ended?.(result, code, wanted));
+  await tellAll(observers, log, (observer) => observer.ended?.(result, code, wanted));
   return { result, code };
 }
 
@@ -63,7 +65,7 @@ export async function runJob(
 
 async function tellAll(
   observers: readonly RunObserver[],
-  { log }: Setting,
+  log: Log,
   tell: (observer: RunObserver) => Promise<void> | undefined,
 ): Promise<void> {
   for (const outcome of await Promise.allSettled(observers.map(tell)))

@@ -2,8 +2,9 @@
 import type { Surroundings } from './app.ts';
 import type { RunObserver } from './one-run.ts';
 import { pingObserver } from './pings.ts';
+import { runLogKeeper } from './run-log.ts';
 
-export function runObservers({ config }: Surroundings): readonly RunObserver[] {
-  const pingUrl = config.get('TIDEMARK_PING_URL');
-  return [...(pingUrl === undefined ? [] : [pingObserver(pingUrl)])];
+export function runObservers(surroundings: Surroundings): readonly RunObserver[] {
+  const pingUrl = surroundings.config.get('TIDEMARK_PING_URL');
+  return [...(pingUrl === undefined ? [] : [pingObserver(pingUrl)]), ...runLogKeeper(surroundings)];
 }

@@ -47,8 +47,7 @@ export async function run(
   const databases = new Set([readsFrom(job, app.jobs), job.target].map((name) => databaseSettings[name]));
   config.require([...databases, 'REDIS_URL']);
   const request = requestOf(job, options, zone);
-  const level = config.need('TIDEMARK_LOG_LEVEL') as 'warn';
-  const writer = new LogWriter(level, config.get('TIDEMARK_LOG_FILE') as string | undefined);
+  const writer = LogWriter.of(config, request);
   const { halt, exitCode, done } = watchHalt(timeLimit(job, options));
   const ownLimitMs = job.timeLimitSeconds === undefined ? undefined : job.timeLimitSeconds * 1000;
   const progress = await openProgress(job.name, options.json !== true);

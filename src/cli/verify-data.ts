@@ -51,10 +51,7 @@ export async function verifyData(
   const { config } = surroundings;
   const needed = jobs.flatMap((job) => [job.target, readsFrom(job, app.jobs)].map((name) => databaseSettings[name]));
   config.require([...new Set(needed), 'REDIS_URL']);
-  const writer = new LogWriter(
-    config.need('TIDEMARK_LOG_LEVEL') as 'warn',
-    config.get('TIDEMARK_LOG_FILE') as string | undefined,
-  );
+  const writer = LogWriter.of(config);
   const { halt, exitCode, done } = watchHalt(undefined);
   const copies = openCopies(surroundings);
   try {

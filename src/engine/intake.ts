@@ -198,6 +198,7 @@ interface Application {
 async function applyTable({ job, plan, source, options, window, rows, target, mode }: Application) {
   const { claim, name, zone, runId } = options;
   const open = new Set(await openLetterKeys(target, name));
+  const log = logOf(window, options);
   const refused = new Set<string>();
   const counts = await job.apply({
     plan,
@@ -205,7 +206,7 @@ async function applyTable({ job, plan, source, options, window, rows, target, mo
     zone,
     target,
     mode,
-    log: options.log,
+    log,
     progress: options.progress,
     source: {
       table: source.table,
@@ -221,13 +222,18 @@ async function applyTable({ job, plan, source, options, window, rows, target, mo
     },
     async deadLetter(refusal: Refusal) {
       refused.add(refusal.key);
-      options.log.warn('the target refuses a row', { key: refusal.key, reason: refusal.reason });
+      log.warn('the target refuses a row', { key: refusal.key, reason: refusal.reason });
       if (!target.dryRun) await keepLetter(claim.target, name, refusal, runId, options.now(), zone);
     },
   });
   const settled = [...rows.seen].filter((key) => !refused.has(key));
   if (!target.dryRun) await resolveLetters(claim.target, name, settled, `applied by run ${runId}`, options.now(), zone);
   return counts;
+}
+
+/** Every line that a job tells names the window that it is about; rows that are repaired belong to none. */
+export function logOf({ start, end }: Window, { log, zone }: Pick<IntakeOptions, 'log' | 'zone'>): Log {
+  return end - start < 1000 ? log : log.with({ from: zone.iso(start), to: zone.iso(end) });
 }
 
 /** A letter must fit into the target, and be readable: long values are cut, with a mark. */
@@ -261,7 +267,7 @@ export function followingIntake(job: FollowingJob, upstreamShards: readonly stri
         zone,
         target,
         rowLimit: options.rowLimit,
-        log: options.log,
+        log: logOf(window, options),
         progress: options.progress,
         finding: options.finding,
       });

@@ -10,7 +10,7 @@ import type { Reader, Session } from '../platform/mysql.ts';
 import { columnOf, needTable } from '../platform/table.ts';
 import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
 import { keepLetter, openLetterKeys, resolveLetters } from './dead-letters.ts';
-import type { Intake, IntakeOptions, Taken } from './intake.ts';
+import { type Intake, type IntakeOptions, logOf, type Taken } from './intake.ts';
 import { type PeriodContext, type PeriodJob, shardNames, type Target, upstreamOf } from './job.ts';
 import { noCounts, windowsFrom } from './journal.ts';
 import type { Setting } from './run.ts';
@@ -138,9 +138,10 @@ type Begin = (
 
 /** What a job gets in each transaction. */
 function contextOf(options: IntakeOptions, setting: Setting): Begin {
-  const { claim, zone, name, runId, now, log, rowLimit, progress } = options;
+  const { claim, zone, name, runId, now, rowLimit, progress } = options;
   return async (target, window, resume, totals) => {
     const letters = await openLetterKeys(target, name);
+    const log = logOf(window, options);
     return {
       shard: name.shard,
       window,

@@ -259,7 +259,10 @@ async function finish(run: Run, chosen: Chosen, taken: Taken, counts: Counts): P
     result.windows += 1;
     result.from ??= window.start;
     result.to = window.end;
-    log.info('window applied', { from: setting.zone.iso(window.start), to: setting.zone.iso(window.end), ...counts });
+    const applied = { from: setting.zone.iso(window.start), to: setting.zone.iso(window.end), ...counts };
+    // Of most runs nothing else is to be told than that time went by.
+    const isEmpty = counts.read === 0 && counts.deadLetters === 0;
+    (isEmpty ? log.debug : log.info)(isEmpty ? 'empty window applied' : 'window applied', applied);
   }
   result.checkpoint = window.end;
   if (request.dryRun) {

@@ -170,6 +170,22 @@ const definitions = {
     example: '/var/log/tidemark.log',
     schema: v.pipe(v.string(), v.nonEmpty()),
   },
+  TIDEMARK_RUN_LOGS: {
+    expects: "the folder that holds a log of each run; or none. Unset: .tidemark/runs in tidemark's own folder",
+    example: '/var/log/tidemark/runs',
+    schema: v.pipe(v.string(), v.nonEmpty()),
+  },
+  TIDEMARK_RUN_LOGS_KEEP: {
+    expects: 'a duration of 1d or more: how long the logs of runs are kept',
+    example: '30d',
+    fallback: '30d',
+    schema: duration(86_400_000),
+  },
+  TIDEMARK_METRICS_FILE: {
+    expects: "a file name that ends in .prom, in the folder that node_exporter's textfile collector reads",
+    example: '/var/lib/node_exporter/tidemark.prom',
+    schema: v.pipe(v.string(), v.endsWith('.prom')),
+  },
 } satisfies Record<string, Definition>;
 
 export type SettingName = keyof typeof definitions;
@@ -241,12 +257,30 @@ function masked(text: string, secret: Definition['secret']): string {
   return shown === text ? text.replace(/^[\s\S]*@/, '****@') : shown;
 }
 
+/** What of a setting must never be written down: all of it, or its password as it is typed and as it is meant. */
+function secretsIn(text: string, secret: Definition['secret']): string[] {
+  if (secret === undefined) return [];
+  if (secret === 'whole') return [text];
+  if (!URL.canParse(text)) return [];
+  const { username, password, hostname, pathname } = new URL(text);
+  const meant = decodeURIComponent(password);
+  // A password that is the name of the account or the database would hide what everybody may see.
+  return [username, hostname, pathname.slice(1)].includes(meant) ? [] : [password, meant].filter((one) => one !== '');
+}
+
 export class Config {
   readonly shown: readonly SettingShown[];
+  /** What must never be written down. */
+  readonly secrets: readonly string[];
   readonly #values: Partial<Record<SettingName, unknown>>;
 
-  private constructor(shown: readonly SettingShown[], values: Partial<Record<SettingName, unknown>>) {
+  private constructor(
+    shown: readonly SettingShown[],
+    values: Partial<Record<SettingName, unknown>>,
+    secrets: readonly string[],
+  ) {
     this.shown = shown;
+    this.secrets = secrets;
     this.#values = values;
   }
 
@@ -271,6 +305,7 @@ export class Config {
     ].filter((layer) => layer !== null);
     const shown: SettingShown[] = [];
     const values: Partial<Record<SettingName, unknown>> = {};
+    const secrets: string[] = [];
     const mistakes: string[] = [];
     for (const name of settingNames) {
       const definition: Definition = definitions[name];
@@ -281,8 +316,10 @@ export class Config {
       shown.push({ name, value, from, file: layer?.file ?? null });
       if (text === undefined) continue;
       const parsed = v.safeParse(definition.schema, text);
-      if (parsed.success) values[name] = parsed.output;
-      else
+      if (parsed.success) {
+        values[name] = parsed.output;
+        secrets.push(...secretsIn(text, definition.secret));
+      } else
         mistakes.push(
           `${name} (${layer?.file ?? from}) is "${value}": expected ${definition.expects}, such as ${definition.example}`,
         );
@@ -292,7 +329,7 @@ export class Config {
       Object.keys(values).filter((name) => name.startsWith('TIDEMARK_') && !known.has(name)),
     );
     const files = layers.map(({ file }) => file).filter((file) => file !== null);
-    return { config: new Config(shown, values), mistakes, unknown, files };
+    return { config: new Config(shown, values, secrets), mistakes, unknown, files };
   }
 
   get<Name extends SettingName>(name: Name): Values[Name] {

@@ -1,14 +1,17 @@
 /**
  * The log: winston's, loaded with the first line that is to be written, so that a silent run does not pay for it.
  *
- * Lines go to stderr, or to a file; JSON unless a person is watching. `close` resolves when all lines are on disk.
+ * Lines go to stderr, or to a file; JSON unless a person is watching. What concerns a run goes, from level info on, into
+ * the log of that run as well (run-logs.ts), whatever the level here. Secrets are masked before a line goes anywhere.
+ * `close` resolves when all lines are on disk.
  */
 import { closeSync, openSync } from 'node:fs';
 import type { Logger } from 'winston';
+import type { Config } from './config.ts';
 import { SetupError } from './errors.ts';
-
-type Level = 'error' | 'warn' | 'info' | 'debug';
-type Fields = Readonly<Record<string, unknown>>;
+import { type Entry, entryOf, type Fields, jsonLine, type Level, personLine } from './log-line.ts';
+import { Mask } from './masking.ts';
+import { RunLogs } from './run-logs.ts';
 
 export interface Log {
   error(message: string, fields?: Fields): void;
@@ -23,30 +26,47 @@ const severity: Record<Level, number> = { error: 0, warn: 1, info: 2, debug: 3 }
 
 async function createWinston(level: Level, file: string | undefined): Promise<Logger> {
   const { createLogger, format, transports } = (await import('winston')).default;
-  const person = file === undefined && process.stderr.isTTY === true;
-  const line = format.printf(({ timestamp, level: name, message, ...fields }) => {
-    const rest = Object.entries(fields).filter(([, value]) => value !== undefined && value !== '');
-    return `${timestamp} ${name.padEnd(5)} ${message}${rest.map(([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join('')}`;
-  });
   return createLogger({
     level,
-    format: format.combine(format.timestamp(), person ? line : format.json()),
+    format: format.printf(({ message }) => String(message)), // a line that is ready
     transports: [
       file === undefined ? new transports.Stream({ stream: process.stderr }) : new transports.File({ filename: file }),
     ],
   });
 }
 
+/** What a person reads: the time of day in the business zone. */
+function forPeople(timeZone: string | undefined): (entry: Entry) => string {
+  const zone = timeZone === undefined ? {} : { timeZone };
+  const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', ...zone });
+  return (entry) => personLine(entry, time.format(new Date(entry.timestamp)));
+}
+
+interface More {
+  readonly mask?: Mask;
+  /** Null: runs have no logs of their own. */
+  readonly runLogs?: RunLogs | null;
+  /** For people: the zone of the times that they are shown. */
+  readonly timeZone?: string;
+}
+
 export class LogWriter {
   readonly #level: Level;
   readonly #file: string | undefined;
+  readonly #mask: Mask;
+  readonly #runLogs: RunLogs | null;
+  readonly #line: (entry: Entry) => string;
   #winston: Promise<Logger> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(level: Level, file: string | undefined) {
+  constructor(level: Level, file: string | undefined, { mask = new Mask(), runLogs = null, timeZone }: More = {}) {
     this.#level = level;
     this.#file = file;
+    this.#mask = mask;
+    this.#runLogs = runLogs;
+    const isWatched = file === undefined && process.stderr.isTTY === true;
+    this.#line = isWatched ? forPeople(timeZone) : jsonLine;
     if (file === undefined) return;
     try {
       closeSync(openSync(file, 'a')); // winston waits for ever for a file that it cannot open
@@ -57,6 +77,20 @@ export class LogWriter {
         error,
       );
     }
+  }
+
+  /**
+   * The log as the settings want it.
+   *
+   * @param dryRun writes nothing anywhere, so it leaves no log of its own
+   * @throws SetupError when the file cannot be written
+   */
+  static of(config: Config, { dryRun = false } = {}): LogWriter {
+    return new LogWriter(config.need('TIDEMARK_LOG_LEVEL'), config.get('TIDEMARK_LOG_FILE'), {
+      mask: new Mask(config.secrets),
+      runLogs: dryRun ? null : RunLogs.of(config),
+      timeZone: config.need('TIDEMARK_TIMEZONE'),
+    });
   }
 
   log(fields: Fields = {}): Log {
@@ -72,16 +106,29 @@ export class LogWriter {
   }
 
   #write(level: Level, message: string, fields: Fields): void {
-    if (this.#isClosed || severity[level] > severity[this.#level]) return;
+    if (this.#isClosed) return;
+    const runLogs = this.#runLogs;
+    const { runId, job } = fields;
+    const isWanted = severity[level] <= severity[this.#level];
+    const isKept = typeof runId === 'string' && (isWanted || severity[level] <= severity.info);
+    if (!isWanted && (!isKept || runLogs === null)) return;
+    const entry = entryOf(this.#mask, level, message, fields);
+    if (isWanted) this.#send(entry);
+    const trouble = isKept && runLogs !== null ? runLogs.append(runId, entry) : null;
+    if (trouble !== null) this.#send(entryOf(this.#mask, 'warn', trouble, { runId, job }));
+  }
+
+  #send(entry: Entry): void {
+    if (severity[entry.level] > severity[this.#level]) return;
     this.#winston ??= createWinston(this.#level, this.#file);
     const winston = this.#winston;
-    this.#last = this.#last.then(async () => (await winston).log({ ...fields, level, message }));
+    this.#last = this.#last.then(async () => (await winston).log({ level: entry.level, message: this.#line(entry) }));
   }
 
   /** What is told after this, by work that its run has dropped, is not written any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#last;
+    await Promise.all([this.#last, this.#runLogs?.close()]);
     const winston = await this.#winston;
     if (winston === undefined) return;
     await new Promise<void>((resolve) => {

@@ -102,15 +102,16 @@ export class World {
       newDatabase(addresses, 'mia'),
       withLedger ? newDatabase(addresses, 'ledger') : null,
     ]);
+    const folder = await mkdtemp(join(tmpdir(), 'tidemark-world-'));
     const settings = {
       SOURCE_DATABASE_URL: plus.url,
       MAIN_DATABASE_URL: mia.url,
       ...(money === null ? {} : { LEDGER_DATABASE_URL: money.url }),
       REDIS_URL: redisUrl(addresses),
       TIDEMARK_REDIS_PREFIX: `${randomBytes(5).toString('hex')}:`,
+      TIDEMARK_RUN_LOGS: join(folder, 'runs'),
       ...options.settings,
     };
-    const folder = await mkdtemp(join(tmpdir(), 'tidemark-world-'));
     const config = Config.read({ environment: settings, workingFolder: folder });
     const open = (url: string, label: string) => Session.open({ url, label, setting: label, stallTimeoutMs: 600_000 });
     const [source, main, ledger, redis] = await Promise.all([
