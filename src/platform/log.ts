@@ -3,9 +3,9 @@
  *
  * Lines go to stderr, or to a file; JSON unless a person is watching. What concerns a run goes, from level info on, into
  * the log of that run as well (run-logs.ts), whatever the level here. Secrets are masked before a line goes anywhere.
- * `close` resolves when all lines are on disk.
+ * A disk that is full ends no run: it is told once, and nothing more is written. `close` resolves when all lines are on disk.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, createWriteStream, openSync, type WriteStream } from 'node:fs';
 import type { Logger } from 'winston';
 import type { Config } from './config.ts';
 import { SetupError } from './errors.ts';
@@ -24,14 +24,13 @@ export interface Log {
 
 const severity: Record<Level, number> = { error: 0, warn: 1, info: 2, debug: 3 };
 
-async function createWinston(level: Level, file: string | undefined): Promise<Logger> {
+async function createWinston(level: Level, stream: NodeJS.WritableStream): Promise<Logger> {
   const { createLogger, format, transports } = (await import('winston')).default;
+  // A line is ready when it comes here. winston's own transport to a file says nothing of a disk that is full, and never ends.
   return createLogger({
     level,
-    format: format.printf(({ message }) => String(message)), // a line that is ready
-    transports: [
-      file === undefined ? new transports.Stream({ stream: process.stderr }) : new transports.File({ filename: file }),
-    ],
+    format: format.printf(({ message }) => String(message)),
+    transports: [new transports.Stream({ stream })],
   });
 }
 
@@ -59,6 +58,8 @@ export class LogWriter {
   #winston: Promise<Logger> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
+  #stream: WriteStream | null = null;
+  #isBroken = false;
 
   constructor(level: Level, file: string | undefined, { mask = new Mask(), runLogs = null, timeZone }: More = {}) {
     this.#level = level;
@@ -69,7 +70,7 @@ export class LogWriter {
     this.#line = isWatched ? forPeople(timeZone) : jsonLine;
     if (file === undefined) return;
     try {
-      closeSync(openSync(file, 'a')); // winston waits for ever for a file that it cannot open
+      closeSync(openSync(file, 'a')); // told at once, and not with the first line
     } catch (error) {
       throw new SetupError(
         `TIDEMARK_LOG_FILE cannot be written: ${(error as Error).message}`,
@@ -119,10 +120,19 @@ export class LogWriter {
   }
 
   #send(entry: Entry): void {
-    if (severity[entry.level] > severity[this.#level]) return;
-    this.#winston ??= createWinston(this.#level, this.#file);
+    if (severity[entry.level] > severity[this.#level] || this.#isBroken) return;
+    this.#winston ??= createWinston(this.#level, this.#open());
     const winston = this.#winston;
     this.#last = this.#last.then(async () => (await winston).log({ level: entry.level, message: this.#line(entry) }));
+  }
+
+  #open(): NodeJS.WritableStream {
+    if (this.#file === undefined) return process.stderr;
+    this.#stream = createWriteStream(this.#file, { flags: 'a' }).on('error', ({ message }) => {
+      this.#isBroken = true; // nobody's run may end by it
+      process.stderr.write(`tidemark: TIDEMARK_LOG_FILE cannot be written any more: ${message}\n`);
+    });
+    return this.#stream;
   }
 
   /** What is told after this, by work that its run has dropped, is not written any more. */
@@ -132,10 +142,14 @@ export class LogWriter {
     const winston = await this.#winston;
     if (winston === undefined) return;
     await new Promise<void>((resolve) => {
-      // A logger finishes before its file does; the file's own finish is what counts.
-      const file = winston.transports.find((transport) => 'filename' in transport);
-      (file ?? winston).once('finish', () => resolve());
+      winston.once('finish', resolve);
       winston.end();
+    });
+    const stream = this.#stream;
+    if (stream === null || stream.closed) return;
+    await new Promise<void>((resolve) => {
+      stream.once('close', resolve); // behind an error, too
+      stream.end();
     });
   }
 }

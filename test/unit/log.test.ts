@@ -1,8 +1,8 @@
-/** The log's writer: what is told after it was closed is not written, and does no harm. */
+/** The log's writer: what is told after it was closed is not written, and a full disk does no harm. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { LogWriter } from '../../src/platform/log.ts';
 
 test('a line that comes after the log was closed is dropped, with those before it on disk', async () => {
@@ -17,4 +17,18 @@ test('a line that comes after the log was closed is dropped, with those before i
   const lines = (await readFile(file, 'utf8')).trim().split('\n');
   expect(lines.map((line) => JSON.parse(line).message)).toEqual(['the first']);
   await rm(folder, { recursive: true });
+});
+
+test('a full disk is told once, and ends neither the run nor the wait for the log', async () => {
+  const told = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+  const writer = new LogWriter('warn', '/dev/full');
+  const log = writer.log();
+  log.warn('the first');
+  log.warn('the second');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  log.warn('the third');
+  await writer.close();
+  const lines = told.mock.calls.map(([text]) => String(text));
+  told.mockRestore();
+  expect(lines).toEqual([expect.stringMatching(/^tidemark: TIDEMARK_LOG_FILE cannot be written any more: ENOSPC/)]);
 });
