@@ -15,6 +15,7 @@ import { addDoctor } from './program-doctor.ts';
 import { addDifferences, addLedger } from './program-ledger.ts';
 import { addLetters, addPauses } from './program-letters.ts';
 import { addPayments } from './program-payments.ts';
+import { addSeeing } from './program-seeing.ts';
 import { addCompletion, addNewJob } from './program-setup.ts';
 
 /** @returns the exit code */
@@ -41,8 +42,7 @@ export function createProgram(app: App, done: Done): Command {
     .exitOverride()
     .addHelpText('after', 'tidemark <command> --help tells more, with examples.');
   addRun(program, app, done);
-  addLooking(program, app, done);
-  addWhy(program, app, done);
+  addSeeing(program, app, done);
   addMending(program, app, done);
   addLetters(program, app, done);
   addPauses(program, app, done);
@@ -98,60 +98,6 @@ function addRun(program: Command, app: App, done: Done): void {
     )
     .action(async (job: string, shards: string[], options) =>
       done(await (await import('./run.ts')).run(app, job, shards, options)),
-    );
-}
-
-function addLooking(program: Command, app: App, done: Done): void {
-  program
-    .command('list')
-    .description('jobs, their shards and schedules')
-    .option('--json', 'as JSON')
-    .addHelpText('after', examples('tidemark list'))
-    .action(async (options) => done(await (await import('./list.ts')).list(app, options)));
-  program
-    .command('status')
-    .summary('where each shard stands, what holds it back, what next')
-    .description('checkpoint, watermark, lag, last run, dead letters, and what holds a watermark back')
-    .argument('[job]')
-    .option('--json', 'as JSON')
-    .addHelpText('after', examples('tidemark status', 'tidemark status sync-commission-log --json'))
-    .action(async (job: string | undefined, options) =>
-      done(await (await import('./status.ts')).status(app, job, options)),
-    );
-  program
-    .command('verify')
-    .summary('prove that no time is left out or taken twice')
-    .description('prove from the journal that the windows tile time: no gap, no overlap')
-    .argument('[job]')
-    .option('--data', 'compare source and target, too, by checksums')
-    .option('--fix', 'apply the differences that --data finds, deletions included (asks)')
-    .option('--yes', 'do not ask')
-    .option('--json', 'as JSON')
-    .addHelpText(
-      'after',
-      examples(
-        'tidemark verify',
-        'tidemark verify rollup-income --json',
-        'tidemark verify sync-commission-log --data',
-        'tidemark verify sync-commission-log --data --fix',
-      ),
-    )
-    .action(async (job: string | undefined, options) =>
-      done(await (await import('./verify.ts')).verify(app, job, options)),
-    );
-}
-
-function addWhy(program: Command, app: App, done: Done): void {
-  program
-    .command('why')
-    .summary('which run carried a row, or what the row waits for')
-    .description('which window, run and shard carried a row, or what it waits for')
-    .argument('<table>', 'of the source or of the target')
-    .argument('<id>', "the row's key")
-    .option('--json', 'as one JSON object for each shard that holds the row')
-    .addHelpText('after', examples('tidemark why plus_commission_log 4711', 'tidemark why user_extension 7 --json'))
-    .action(async (table: string, id: string, options) =>
-      done(await (await import('./why.ts')).why(app, table, id, options)),
     );
 }
 
