@@ -1,111 +1,59 @@
-/** `tidemark status`: what is behind, why, and what to type next. */
-import { readCheckpoint, type ShardName, strayCheckpoints, titleOf } from '../engine/checkpoint.ts';
-import type { CheckpointCopies, CopyState } from '../engine/checkpoint-copy.ts';
-import { countOpenLetters } from '../engine/dead-letters.ts';
-import { type DueJob, type DueThings, isDueJob, isTableJob, shardNames, type WindowJob } from '../engine/job.ts';
-import { type LastRun, lastRun } from '../engine/runs.ts';
-import type { Holder } from '../engine/watermark.ts';
+/**
+ * `tidemark status`: in one look, what is behind, why, and what to type next; then what is well, folded.
+ *
+ * What cannot be reached is named, and the rest is told all the same; the exit code then is 69, or 78 where we are refused.
+ */
+import type { DueThings, Job } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
-import type { Session } from '../platform/mysql.ts';
-import { type App, chosenJobs, inEachTarget, openCopies, openSurroundings, type Surroundings } from './app.ts';
-import { grouped, print, printJson, printTable, sentenceOf } from './output.ts';
-import { heldBySetup, watermarkNow } from './watermark.ts';
+import { Mask } from '../platform/masking.ts';
+import { type App, chosenJobs, openCopies, openSurroundings } from './app.ts';
+import { type Deadlines, deadlinesOf } from './late.ts';
+import { inWords, painted, secondsSince, wrapped } from './looks.ts';
+import { grouped, print, printJson, printTable } from './output.ts';
+import { type Away, complainOf } from './reachable.ts';
+import { jobWithShards, shardsInShort } from './shard-names.ts';
+import { type Concern, concernsOf, lagOf, nameOf, summaryOf } from './status-concerns.ts';
+import { type Line, type Standing, standingOf } from './status-lines.ts';
 
-interface Line extends ShardName {
-  readonly checkpoint: number | null;
-  readonly watermark: number | null;
-  /** Null of a job without windows, which has nothing to prove and no copy. */
-  readonly proven: boolean | null;
-  readonly redis: CopyState | null;
-  readonly deadLetters: number;
-  readonly heldBackBy: Holder | null;
-  readonly exempt: readonly Holder[];
-  readonly lastRun: LastRun | null;
-  /** Of a job without windows. */
-  readonly due: readonly DueThings[] | null;
+interface StatusOptions {
+  readonly all?: true;
+  readonly json?: true;
 }
 
-export async function status(app: App, jobName: string | undefined, options: { json?: true }): Promise<number> {
+export async function status(app: App, jobName: string | undefined, options: StatusOptions): Promise<number> {
   const jobs = chosenJobs(app, jobName);
   const surroundings = openSurroundings();
+  const { config, zone } = surroundings;
   const copies = openCopies(surroundings);
-  const source = jobs.some(isTableJob) ? await surroundings.databases.open('source') : null;
   try {
-    const names = app.jobs.flatMap((job) => shardNames(job).map((shard) => ({ job: job.name, shard })));
-    const found = await inEachTarget(surroundings, jobs, jobName !== undefined, async (own, target) => {
-      const all: Line[] = [];
-      for (const job of own)
-        for (const shard of shardNames(job))
-          all.push(
-            isDueJob(job)
-              ? await dueLine(job, surroundings, target)
-              : await lineOf(app, job, shard, { ...surroundings, copies }, target, source),
-          );
-      return { lines: all, strays: await strayCheckpoints(target, names, surroundings.zone) };
-    });
-    const lines = found.flatMap((one) => one.lines);
-    const strays = found.flatMap((one) => one.strays);
-    if (options.json) printJson(lines.map((line) => asJson(line, surroundings.zone)));
+    const standing = await standingOf(app, jobs, jobName !== undefined, surroundings, copies);
+    if (options.json) printJson(standing.lines.map((line) => asJson(line, zone)));
     else {
-      await printLines(lines, surroundings.zone);
-      for (const { at, ...name } of strays)
-        print(
-          `\n${titleOf(name)} has a checkpoint (${at === null ? '-' : surroundings.zone.text(at)}), and no job has that shard: it counts for nothing`,
-        );
+      const mask = new Mask(config.secrets);
+      const concerns = concernsOf(standing.lines, await allDeadlines(jobs, zone), zone);
+      await printStanding(standing, concerns, {
+        zone,
+        mask,
+        all: options.all === true,
+        detailed: jobName !== undefined,
+      });
     }
+    complainOf(standing.away);
     return 0;
   } finally {
-    await Promise.all([source?.close(), copies.close()]);
+    await copies.close();
   }
 }
 
-async function lineOf(
-  app: App,
-  job: WindowJob,
-  shard: string,
-  surroundings: Surroundings & { readonly copies: CheckpointCopies },
-  target: Session,
-  source: Session | null,
-): Promise<Line> {
-  const { zone } = surroundings;
-  const name = { job: job.name, shard };
-  const checkpoint = await readCheckpoint(target, name, zone);
-  const watermark = await watermarkNow(app, job, shard, checkpoint, surroundings, target, source);
-  return {
-    ...name,
-    checkpoint,
-    watermark: watermark.at,
-    proven: watermark.proven,
-    heldBackBy: watermark.heldBackBy,
-    exempt: watermark.exempt,
-    redis: (await surroundings.copies.look(name, checkpoint, () => readCheckpoint(target, name, zone))).state,
-    deadLetters: await countOpenLetters(target, name),
-    lastRun: await lastRun(target, name, zone),
-    due: null,
-  };
-}
-
-async function dueLine(job: DueJob, { config, zone }: Surroundings, target: Session): Promise<Line> {
-  const name = { job: job.name, shard: '' };
-  const due = await job.due({ setting: (setting) => config.get(setting) }).catch((error: Error) => error);
-  return {
-    ...name,
-    checkpoint: null,
-    watermark: null,
-    proven: null,
-    heldBackBy: due instanceof Error ? heldBySetup(new Error(sentenceOf(due))) : null,
-    exempt: [],
-    redis: null,
-    deadLetters: await countOpenLetters(target, name),
-    lastRun: await lastRun(target, name, zone),
-    due: due instanceof Error ? null : due,
-  };
+async function allDeadlines(jobs: readonly Job[], zone: Zone): Promise<Map<string, Deadlines | null>> {
+  const now = Date.now();
+  return new Map(await Promise.all(jobs.map(async (job) => [job.name, await deadlinesOf(job, now, zone)] as const)));
 }
 
 function asJson(line: Line, zone: Zone) {
   const iso = (instant: number | null) => (instant === null ? null : zone.iso(instant));
-  const { job, shard, redis, deadLetters, heldBackBy, proven } = line;
-  const run = line.lastRun;
+  const { job, shard, redis, deadLetters, heldBackBy, proven, lastRun: run, pause } = line;
+  const isOver = run !== null && run.outcome !== 'running' && run.outcome !== 'killed';
   return {
     job,
     shard: shard || null,
@@ -124,56 +72,153 @@ function asJson(line: Line, zone: Zone) {
             kind: run.kind,
             startedAt: iso(run.startedAt),
             endedAt: iso(run.endedAt),
-            outcome: run.outcome,
+            outcome: isOver ? run.outcome : null,
             error: run.error,
+            ...(isOver ? {} : { is: run.outcome }),
           },
     proof: proven === null ? null : proven ? 'proven' : 'unproven',
+    paused: pause === null ? null : { since: iso(pause.since), who: pause.who, reason: pause.reason },
+    ...(line.waiting === null ? {} : { waiting: line.waiting }),
     ...(line.due === null
       ? {}
       : { due: line.due.map(({ kind, count, oldest }) => ({ kind, count, oldest: iso(oldest) })) }),
+    ...(line.unavailable === null ? {} : { unavailable: line.unavailable }),
   };
 }
 
-const dueText = (due: readonly DueThings[]): string =>
-  due.map(({ kind, count }) => `${grouped(count)} ${kind} due`).join(', ') || 'nothing due';
-
-/** Seconds between now and the checkpoint: how old what readers see may be. Of a job without windows: how old what is due is. */
-function lagOf({ checkpoint: known, due }: Line): number | null {
-  const oldest = (due ?? []).map(({ oldest: at }) => at).filter((at) => at !== null);
-  const checkpoint = oldest.length === 0 ? known : Math.min(...oldest);
-  return checkpoint === null ? null : Math.max(0, Math.round((Date.now() - checkpoint) / 1000));
+interface Look {
+  readonly zone: Zone;
+  readonly mask: Mask;
+  /** A line a shard. */
+  readonly all: boolean;
+  /** With watermark and copy: for one job. */
+  readonly detailed: boolean;
 }
 
-async function printLines(lines: readonly Line[], zone: Zone): Promise<void> {
-  await printTable(
-    ['JOB', 'CHECKPOINT', 'BEHIND', 'WATERMARK', 'REDIS', 'DEAD', 'LAST RUN'],
-    lines.map((line) => [
-      titleOf(line),
-      line.due !== null ? dueText(line.due) : line.checkpoint === null ? 'never ran' : zone.text(line.checkpoint),
-      inWords(lagOf(line)),
-      line.watermark === null ? '-' : `${zone.text(line.watermark).slice(11)}${line.proven ? '' : ' unproven'}`,
-      line.redis ?? '-',
-      String(line.deadLetters),
-      line.lastRun === null ? '-' : `${line.lastRun.outcome ?? 'running or killed'}`,
-    ]),
+async function printStanding(
+  { lines, strays, away }: Standing,
+  concerns: readonly Concern[],
+  look: Look,
+): Promise<void> {
+  for (const one of away) await printAway(one);
+  for (const concern of concerns.filter(({ gravity }) => gravity !== 'note')) await printConcern(concern, look.mask);
+  if (away.length > 0 || concerns.some(({ gravity }) => gravity !== 'note')) print('');
+  await printShards(
+    lines.filter(({ unavailable }) => unavailable === null),
+    concerns,
+    look,
   );
-  const seen = new Set<string>();
-  for (const line of lines) {
-    if (line.heldBackBy === null || seen.has(line.heldBackBy.detail)) continue;
-    seen.add(line.heldBackBy.detail);
-    print(
-      `\n${titleOf(line)} is held back: ${line.heldBackBy.detail}${line.heldBackBy.statement === null ? '' : `: ${line.heldBackBy.statement}`}`,
-    );
-  }
-  const exempt = new Map(lines.flatMap((line) => line.exempt.map((one) => [one.thread, one] as const)));
-  for (const { detail, statement } of exempt.values())
-    print(`\nexempt from the watermark by TIDEMARK_EXEMPT_…: ${detail}${statement === null ? '' : `: ${statement}`}`);
-  if (lines.some((line) => line.deadLetters > 0)) print('\nNext: tidemark dead-letters list');
+  const notes = [
+    ...concerns.filter(({ gravity }) => gravity === 'note').map((one) => `${nameOf(one)}: ${one.text}`),
+    ...exemptNotes(lines),
+    ...(lines.some(({ proven }) => proven === false) && lines.every(({ heldBackBy }) => heldBackBy?.kind !== 'setup')
+      ? ['the watermark is unproven: windows close by TIDEMARK_SETTLE_LAG']
+      : []),
+    ...strays.map((name) => `${name} has a checkpoint, and no job has that shard: it counts for nothing`),
+  ];
+  if (notes.length > 0) print('');
+  for (const note of notes) print(await wrapped(painted('quiet', look.mask.text(note)), 2));
+  const summary = summaryOf(concerns, away.length);
+  print(`\n${painted(summary.startsWith('All') ? 'good' : 'strong', summary)}`);
 }
 
-function inWords(seconds: number | null): string {
-  if (seconds === null) return '-';
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+async function printAway({ error, jobs }: Away): Promise<void> {
+  const names = jobs.map(({ name }) => name).join(', ');
+  const lost = names === '' ? '' : ` (${names})`;
+  print(`${painted('bad', '✗')} ${await wrapped(painted('bad', `${error.message}${lost}`), 2)}`);
+  if (error.next !== undefined) print(`  Next: ${await wrapped(error.next, 4)}`);
+}
+
+async function printConcern(concern: Concern, mask: Mask): Promise<void> {
+  const { gravity, text, next } = concern;
+  const meaning = gravity === 'bad' ? 'bad' : 'doubtful';
+  const name = painted('strong', nameOf(concern));
+  print(`${painted(meaning, gravity === 'bad' ? '✗' : '!')} ${await wrapped(`${name}: ${mask.text(text)}`, 2)}`);
+  if (next !== null) print(`  Next: ${await wrapped(next, 4)}`);
+}
+
+function exemptNotes(lines: readonly Line[]): string[] {
+  const exempt = new Map(lines.flatMap((line) => line.exempt.map((one) => [one.thread, one] as const)));
+  return [...exempt.values()].map(
+    ({ detail, statement }) =>
+      `exempt from the watermark by TIDEMARK_EXEMPT_…: ${detail}${statement === null ? '' : `: ${statement}`}`,
+  );
+}
+
+/** The shards of a job that stand alike. */
+interface Fold {
+  readonly job: string;
+  readonly lines: readonly Line[];
+}
+
+async function printShards(lines: readonly Line[], concerns: readonly Concern[], look: Look): Promise<void> {
+  if (lines.length === 0) return;
+  const { zone, detailed } = look;
+  const rows = foldsOf(lines, concerns, look.all).map((fold) => [
+    detailed ? shardsInShort(fold.lines.map(({ shard }) => shard)) || '-' : nameOfFold(fold),
+    upTo(fold, zone),
+    behind(fold),
+    ...(detailed
+      ? [watermarkText(fold, zone), [...new Set(fold.lines.map(({ redis }) => redis ?? '-'))].join(', ')]
+      : []),
+    lastText(fold.lines.map(({ lastRun }) => lastRun)),
+  ]);
+  const head = ['UP TO', 'BEHIND', ...(detailed ? ['WATERMARK', 'REDIS'] : []), 'LAST RUN'];
+  await printTable([detailed ? 'SHARD' : 'JOB', ...head], rows);
+}
+
+/** So that a line fits 80 columns. */
+const nameMax = 26;
+
+function nameOfFold({ job, lines }: Fold): string {
+  const name = jobWithShards(
+    job,
+    lines.map(({ shard }) => shard),
+  );
+  return name.length <= nameMax ? name : `${job} (${lines.length})`;
+}
+
+/** The worst of them. */
+function behind({ lines }: Fold): string {
+  const lags = lines.map(lagOf).filter((lag) => lag !== null);
+  return inWords(lags.length === 0 ? null : Math.max(...lags));
+}
+
+/** Those that nobody has to look at in one line, those of the same concern in one. */
+function foldsOf(lines: readonly Line[], concerns: readonly Concern[], all: boolean): Fold[] {
+  const folds = new Map<string, Line[]>();
+  for (const line of lines) {
+    const about = concerns.filter(({ job, shards }) => job === line.job && shards.includes(line.shard));
+    const own = all ? line.shard : about.map(({ text }) => text).join('\n');
+    const key = `${line.job}\n${line.checkpoint === null}\n${own}`;
+    folds.set(key, [...(folds.get(key) ?? []), line]);
+  }
+  return [...folds.values()].map((alike) => ({ job: (alike[0] as Line).job, lines: alike }));
+}
+
+function upTo({ lines }: Fold, zone: Zone): string {
+  const due = lines.flatMap((line) => line.due ?? []);
+  if (lines.some((line) => line.due !== null)) return dueText(due);
+  const checkpoints = lines.map(({ checkpoint }) => checkpoint).filter((checkpoint) => checkpoint !== null);
+  if (checkpoints.length > 0) return zone.text(Math.min(...checkpoints));
+  return lines.every(({ lastRun }) => lastRun === null) ? 'never ran' : 'nothing yet';
+}
+
+function dueText(due: readonly DueThings[]): string {
+  const told = due.filter(({ count }) => count > 0).map(({ kind, count }) => `${grouped(count)} ${kind} due`);
+  return told.join(', ') || 'nothing due';
+}
+
+function watermarkText({ lines }: Fold, zone: Zone): string {
+  const known = lines.map(({ watermark }) => watermark).filter((watermark) => watermark !== null);
+  return known.length === 0 ? '-' : zone.text(Math.min(...known)).slice(5);
+}
+
+/** The outcomes, and how long ago the longest ago of them was. */
+function lastText(runs: readonly Line['lastRun'][]): string {
+  const known = runs.filter((run) => run !== null);
+  if (known.length === 0) return '-';
+  const outcomes = [...new Set(known.map(({ outcome }) => outcome))].join(', ');
+  const since = Math.min(...known.map(({ startedAt }) => startedAt ?? Date.now()));
+  return `${outcomes}, ${inWords(secondsSince(since))} ago`;
 }

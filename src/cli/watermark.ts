@@ -20,6 +20,7 @@ import {
   type Watermark,
 } from '../engine/watermark.ts';
 import { databaseSettings } from '../platform/config.ts';
+import { TidemarkError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import { describeTable } from '../platform/table.ts';
 import { type App, type Surroundings, withSession } from './app.ts';
@@ -77,11 +78,12 @@ const unknownBy = (obstacle: Error): Watermark => ({
   exempt: [],
 });
 
-export const heldBySetup = ({ message }: Error): Holder => ({
+export const heldBySetup = (obstacle: Error): Holder => ({
   kind: 'setup',
   thread: null,
   user: null,
   ageSeconds: null,
   statement: null,
-  detail: message,
+  detail:
+    obstacle instanceof TidemarkError && obstacle.next ? `${obstacle.message}. ${obstacle.next}` : obstacle.message,
 });
