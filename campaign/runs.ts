@@ -54,7 +54,7 @@ const ofClosing = ({ codes, sayings }: Expectations): Expectations => ({
   sayings: [
     ...sayings,
     /^tidemark: reconcile-day \w+: \d+ differences? (is|are) open:/,
-    /^tidemark: settle-month: .*\d+ rows? waits? as dead letters?/,
+    /^tidemark: settle-month: .*\d+ rows? waits? as (a )?dead letters?/,
     /^(SHARD +TOTAL|- +(income|adjustment|tax|credited|carried)) /,
     dryRunOutOfDate,
   ],

@@ -106,8 +106,11 @@ export function reportFailures({ job, runId, shards }: JobResult, options: Repor
 }
 
 function letterText({ deadLetters, lettersWaiting }: ShardResult, job: string): string {
-  const refused = deadLetters > 0 ? `${grouped(deadLetters)} rows were refused, the others went on; ` : '';
-  return `${refused}${grouped(lettersWaiting)} rows wait as dead letters. Next: tidemark dead-letters list ${job}`;
+  const were = deadLetters === 1 ? '1 row was' : `${grouped(deadLetters)} rows were`;
+  const refused = deadLetters > 0 ? `${were} refused, the others went on; ` : '';
+  const wait =
+    lettersWaiting === 1 ? '1 row waits as a dead letter' : `${grouped(lettersWaiting)} rows wait as dead letters`;
+  return `${refused}${wait}. Next: tidemark dead-letters list ${job}`;
 }
 
 /** Without the title, which the line begins with. */

@@ -140,14 +140,24 @@ async function storyOf(
   const { zone } = surroundings;
   const name = { job: job.name, shard: row.shard };
   const checkpoint = await readCheckpoint(target, name, zone);
-  const letters = await findLetters(target, { job: job.name, key: id, state: 'open' }, 100, zone);
-  const letter = letters.find(({ shard }) => shard === row.shard) ?? null;
+  const letters = await findLetters(target, { job: job.name, key: id }, 100, zone);
+  const letter = letterOf(
+    letters.filter(({ shard }) => shard === row.shard),
+    job.source.time,
+    row.committed,
+  );
   const { at } = row;
   const closed = at !== null && checkpoint !== null && at < checkpoint;
   const carriedBy = closed ? await windowAt(target, name, at, zone) : null;
   const watermark = closed ? null : await watermarkNow(app, job, row.shard, checkpoint, surroundings, target, source);
   const facts = { ...row, job: job.name, letter, carriedBy, watermark };
   return { ...facts, ...(await judge(facts, titleOf(name), closed, source, surroundings)) };
+}
+
+/** The open letter of a row; where it has none, the last one about the version that is committed now. */
+function letterOf(letters: readonly DeadLetter[], time: string, committed: string | null): DeadLetter | null {
+  const open = letters.find(({ state }) => state === 'open');
+  return open ?? letters.findLast(({ content }) => committed !== null && content[time] === committed) ?? null;
 }
 
 /** @param closed the committed version lies before the checkpoint */
@@ -159,12 +169,8 @@ async function judge(
   { zone }: Surroundings,
 ): Promise<Finding> {
   const mend = `tidemark verify ${title.split(' ')[0]} --data --fix`;
-  if (letter !== null)
-    return {
-      state: 'dead-letter',
-      says: `is a dead letter: ${letter.reason}`,
-      next: `tidemark dead-letters show ${letter.id}`,
-    };
+  const show = letter === null ? null : `tidemark dead-letters show ${letter.id}`;
+  if (letter?.state === 'open') return { state: 'dead-letter', says: `is a dead letter: ${letter.reason}`, next: show };
   if (isInFlight) {
     const holder = await openTransaction(source);
     return {
@@ -177,6 +183,10 @@ async function judge(
   if (at === null)
     return { state: 'timeless', says: 'has no time of change, so it is in no window', next: 'give it one' };
   if (!closed) return waiting(at, watermark, title, zone);
+  const settled =
+    letter === null ? '' : `${letter.resolution}${letter.lastAt === null ? '' : `, ${zone.iso(letter.lastAt)}`}`;
+  if (letter?.state === 'discarded')
+    return { state: 'dead-letter', says: `is a dead letter that was given up: ${settled}`, next: show };
   // To the second: the copy's column may have fewer digits than the source's.
   if (copied === null || copied.slice(0, 19) < committed.slice(0, 19))
     return {
@@ -190,6 +200,8 @@ async function judge(
       says: `is older here than in the copy, which holds the version of ${copied}`,
       next: null,
     };
+  if (letter !== null)
+    return { state: 'carried', says: `was refused (${letter.reason}), and then ${settled}`, next: null };
   if (carriedBy === null)
     return {
       state: 'carried',

@@ -1,10 +1,10 @@
 /**
  * The settings in force, and where each came from. The only reader of the environment.
  *
- * The environment wins over `.env`, and that over `.tidemark/local.env`, which `tidemark local up` writes. Both files
- * are looked for in the working folder and, where it has none, in the folder of the team's package that was started,
- * then in tidemark's own, so that a crontab line works from any folder. All settings are checked at once, completely; a
- * setting that a command does not need may be absent.
+ * The environment wins over `.env`, and that over `.tidemark/local.env`, which `tidemark local up` writes, and which is
+ * read only where neither of the others names a server. Both files are looked for in the working folder and, where it has
+ * none, in the folder of the team's package that was started, then in tidemark's own, so that a crontab line works from
+ * any folder. All settings are checked at once, completely; a setting that a command does not need may be absent.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -248,6 +248,19 @@ function fileLayer(from: Origin, path: string, folders: readonly string[]): Laye
   return null;
 }
 
+/**
+ * Where settings come from, the first that has one wins. The private servers are taken together or not at all: beside the
+ * address of a server of one's own, those of others would be a mixture that nobody wants.
+ */
+function layersOf(environment: NodeJS.ProcessEnv, folders: readonly string[]): Layer[] {
+  const given: Layer[] = [{ from: 'environment', file: null, values: environment }];
+  const file = fileLayer('.env', '.env', folders);
+  if (file !== null) given.push(file);
+  if (given.some(({ values }) => addresses.some((name) => (values[name] ?? '') !== ''))) return given;
+  const local = fileLayer('.tidemark/local.env', '.tidemark/local.env', folders);
+  return local === null ? given : [...given, local];
+}
+
 /** What people are shown. Of a malformed address, all before the last @ may be a password. */
 function masked(text: string, secret: Definition['secret']): string {
   if (secret === undefined) return text;
@@ -298,11 +311,7 @@ export class Config {
   /** Reads every setting; a malformed one counts as unset, and is told. */
   static examine(options: ConfigOptions = {}): ConfigExamined {
     const folders = [...new Set([options.workingFolder ?? process.cwd(), programFolder(), ownFolder])];
-    const layers = [
-      { from: 'environment', file: null, values: options.environment ?? process.env } satisfies Layer,
-      fileLayer('.env', '.env', folders),
-      fileLayer('.tidemark/local.env', '.tidemark/local.env', folders),
-    ].filter((layer) => layer !== null);
+    const layers = layersOf(options.environment ?? process.env, folders);
     const shown: SettingShown[] = [];
     const values: Partial<Record<SettingName, unknown>> = {};
     const secrets: string[] = [];
@@ -366,8 +375,9 @@ export class Config {
   }
 }
 
-export const databaseSettings: Record<DatabaseName, SettingName> = {
+export const databaseSettings = {
   source: 'SOURCE_DATABASE_URL',
   main: 'MAIN_DATABASE_URL',
   ledger: 'LEDGER_DATABASE_URL',
-};
+} as const satisfies Record<DatabaseName, SettingName>;
+const addresses = [...Object.values(databaseSettings), 'REDIS_URL'] as const;

@@ -78,6 +78,23 @@ describe('why', () => {
     });
   });
 
+  test('tells of a row that was refused once, and repaired, or given up', async () => {
+    const [letter] = await world.main.tuples("SELECT id FROM tidemark_dead_letter WHERE state = 'open'");
+    const discard = ['dead-letters', 'discard', String(letter?.[0]), '--reason', 'twice there', '--yes'];
+    expect((await world.cli(discard)).code).toBe(0);
+    expect(await why('user_extension', 1, 65)).toMatchObject({
+      state: 'dead-letter',
+      says: expect.stringMatching(/^is a dead letter that was given up: .*twice there/),
+    });
+    await world.main.write("UPDATE tidemark_dead_letter SET state = 'open', resolution = NULL");
+    await world.main.write('UPDATE user_extension SET id = 1 WHERE id = 99');
+    expect((await world.cli(['run', 'sync-user-extension', '--repair'])).code).toBe(0);
+    expect(await why('user_extension', 1)).toMatchObject({
+      state: 'carried',
+      says: expect.stringMatching(/^was refused \(.*\), and then applied by run /),
+    });
+  });
+
   test('finds a row that should be in the copy, or is another there, or is gone from the source', async () => {
     const mend = 'tidemark verify sync-commission-log --data --fix';
     await world.main.write(`UPDATE plus_commission_log SET update_time = '2026-11-18 09:00:00' WHERE id = 1`);
