@@ -191,7 +191,7 @@ export class Session implements Reader {
       const facts = await withinLimit(prepared, limitMs ?? openLimitMs);
       return new Session(connection, options.label, settings, facts);
     } catch (error) {
-      connection?.destroy();
+      if (connection !== undefined) dropSocket(connection);
       throw explainConnectFailure(error, options);
     }
   }
@@ -264,16 +264,25 @@ export class Session implements Reader {
     clearInterval(this.#warmer);
     if (this.#lost) return;
     this.#lost = true;
-    await this.#connection.end().catch(() => this.#connection.destroy());
+    await this.#connection.end().catch(() => dropSocket(this.#connection));
   }
 
   /** Drops the connection without a word; the server rolls back and releases what it held. */
   destroy(): void {
     clearInterval(this.#warmer);
     this.#lost = true;
-    this.#connection.destroy();
+    dropSocket(this.#connection);
     for (const give of this.#pending) give(lostConnection());
   }
+}
+
+/**
+ * The driver's `destroy` says goodbye and waits for the other side's: a server that is busy with a statement, or waits for
+ * a lock, would keep the process until it is done.
+ */
+function dropSocket(connection: Connection): void {
+  connection.destroy();
+  (connection as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
 }
 
 function lostConnection(): Error {

@@ -131,6 +131,50 @@ describe('runs that meet another, and runs that are asked to stop', () => {
     await finishLater();
   });
 
+  test('a second signal in the middle of a window: gone within seconds, whoever holds what it waits for', async () => {
+    const running = await startHeldRun();
+    await waitsForLock();
+    running.signal('SIGTERM');
+    await new Promise((done) => setTimeout(done, 200));
+    const startedAt = Date.now();
+    running.signal('SIGTERM');
+    expect(await running.ended).toEqual({ code: 143, stdout: '', stderr: '' });
+    expect(Date.now() - startedAt).toBeLessThan(4500);
+    expect(await windows()).toBe(2);
+    await other.write('ROLLBACK');
+    await until(async () => (await connections()) === 0); // its statement ends, and with it the connection
+    expect(await windows()).toBe(2);
+    await finishLater();
+  });
+
+  /** Connections of a run to the target. */
+  const connections = async (state = 'TRUE') =>
+    (
+      await world.main.tuples(
+        `SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID NOT IN (CONNECTION_ID(), ?) AND ${state}`,
+        [other.facts.connectionId],
+      )
+    ).length;
+  const waitsForLock = () => until(async () => (await connections(`COMMAND = 'Query' AND TIME_MS > 300`)) > 0);
+
+  test('--full cut off by --timeout: 65, and one line with what was done and what to type', async () => {
+    expectSilence(await world.cli(job));
+    await other.write('START TRANSACTION');
+    await other.tuples('SELECT id FROM user_extension WHERE id = 1 FOR UPDATE');
+    const settings = { ...world.settings, TIDEMARK_WINDOW_ROWS: '1' };
+    const running = startCli([...job, '--full', '--timeout', '2s'], settings);
+    await waitsForLock();
+    await new Promise((done) => setTimeout(done, 2100));
+    await other.write('ROLLBACK');
+    expectComplaint(
+      await running.ended,
+      65,
+      'sync-user-extension: its time, 2s, was over: 1 rows were read, 0 written; --full begins anew each time',
+      /Next: tidemark run sync-user-extension --full --timeout 4s \(run /,
+    );
+    await expectCopied(world);
+  });
+
   test('--timeout: the window in hand is finished, exit 0; the next run completes', async () => {
     const running = await startHeldRun('--timeout', '3s', '--json');
     await new Promise((done) => setTimeout(done, 3100));
