@@ -6,10 +6,9 @@ import type { Zone } from '../engine/zone.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import { type App, openSurroundings, withSession } from './app.ts';
-import { counted } from './dead-letters.ts';
 import { type ChoiceOptions, choiceOf, openPlaces, type Place } from './letter-choice.ts';
 import { askAbout } from './letter-question.ts';
-import { print, printJson } from './output.ts';
+import { counted, print, printJson } from './output.ts';
 import { operator, reasonOf } from './person.ts';
 
 interface Options extends ChoiceOptions {

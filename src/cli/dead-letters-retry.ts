@@ -10,11 +10,10 @@ import { isDueJob, isPeriodJob, isTableJob, type Job, shardNames } from '../engi
 import { pauseOf, pauseText, readPauses } from '../engine/pause.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
 import { type App, openSurroundings, type Surroundings, withSession } from './app.ts';
-import { counted } from './dead-letters.ts';
 import { type ChoiceOptions, choiceOf, openPlaces, type Place } from './letter-choice.ts';
 import { askAbout } from './letter-question.ts';
 import { gravest } from './one-run.ts';
-import { print } from './output.ts';
+import { counted, print } from './output.ts';
 import { run } from './run.ts';
 
 interface Options extends ChoiceOptions {
@@ -97,9 +96,9 @@ function take(app: App, { job, places }: Step, { json }: Options): Promise<numbe
 }
 
 function questionOf(steps: readonly Step[], places: readonly Place[]): string {
-  const what = counted(places.length, 'row is', 'rows are');
+  const what = counted(places.length, 'row', 'rows');
   const order = steps.map(({ job, places: own }) => (own.length === 0 ? `${job.name} runs` : job.name)).join(', then ');
-  return `${what} tried again${order === '' ? '' : `: ${order}`}`;
+  return `try ${what} again${order === '' ? '' : `: ${order}`}`;
 }
 
 /** What became of them. */

@@ -6,7 +6,7 @@ import type { Zone } from '../engine/zone.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { type App, openSurroundings } from './app.ts';
 import { type Choice, type ChoiceOptions, choiceOf, chosenLetters } from './letter-choice.ts';
-import { print, printJson, printTable } from './output.ts';
+import { counted, print, printJson, printTable } from './output.ts';
 import { spanText } from './span.ts';
 
 interface Options extends ChoiceOptions {
@@ -96,12 +96,7 @@ function printLetter(letter: DeadLetter, zone: Zone): void {
   print(`        or, if the row is not wanted: tidemark dead-letters discard ${id} --reason "…"`);
 }
 
-/** `1 dead letter`, `17 dead letters`. */
-export function counted(count: number, one: string, many: string): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
-}
-
-export function asJson({ shard, firstAt, lastAt, ...letter }: DeadLetter, zone: Zone) {
+function asJson({ shard, firstAt, lastAt, ...letter }: DeadLetter, zone: Zone) {
   return {
     ...letter,
     shard: shard || null,

@@ -98,3 +98,8 @@ export function yuan(fen: bigint): string {
 export function grouped(number: number | bigint): string {
   return number.toLocaleString('en-US');
 }
+
+/** `1 dead letter`, `17 dead letters`. */
+export function counted(count: number, one: string, many: string): string {
+  return `${grouped(count)} ${count === 1 ? one : many}`;
+}

@@ -66,7 +66,10 @@ export async function resume(
     const pauses = pausesOf(await readPauses(session, zone), { job: job.name, shard: '' });
     const whole = pauses.find((one) => one.shard === '');
     if (shard !== undefined && whole !== undefined)
-      throw new UsageError(`${pauseText(whole, zone)}: all shards are`, `tidemark resume ${job.name}`);
+      throw new UsageError(
+        `shard ${shard} is kept by the whole job: ${pauseText(whole, zone)}`,
+        `tidemark resume ${job.name}`,
+      );
     const own = pauses.find((one) => one.shard === name.shard);
     const isEnded = await endPause(session, name);
     const others = pauses.filter((one) => one !== own && (shard === undefined || one.shard === shard));

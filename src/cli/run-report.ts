@@ -2,12 +2,14 @@
 import type { JobResult, ShardResult } from '../engine/run.ts';
 import type { Zone } from '../engine/zone.ts';
 import { exitCodes } from '../platform/errors.ts';
-import { exitCodeOf, grouped, print, printJson, printTable, remark, sentenceOf } from './output.ts';
+import { counted, exitCodeOf, grouped, print, printJson, printTable, remark, sentenceOf } from './output.ts';
 
 interface ReportOptions {
   readonly ifLocked: 'skip' | 'wait' | 'fail';
   readonly dryRun?: true;
   readonly repair?: true;
+  /** Of a repair of some letters, the caller tells what became of them. */
+  readonly letters?: ReadonlySet<number>;
 }
 
 const gravity: readonly number[] = [
@@ -96,7 +98,7 @@ export function reportFailures({ job, runId, shards }: JobResult, options: Repor
       tell(`another run holds the lock. Next: tidemark status ${job}`);
     // Told when a row is refused, and by a repair; every two minutes in between would be noise. The exit code says it always.
     const news = shard.deadLetters > 0 || options.repair === true || process.stderr.isTTY;
-    if (shard.lettersWaiting > 0 && news) tell(letterText(shard, job));
+    if (shard.lettersWaiting > 0 && news && options.letters === undefined) tell(letterText(shard, job));
     // Told with the windows that found it, and on a terminal; the exit code says it always.
     if (shard.waiting !== null && (shard.windows > 0 || process.stderr.isTTY))
       tell(`${shard.waiting.what}. Next: ${shard.waiting.next}`);
@@ -106,11 +108,9 @@ export function reportFailures({ job, runId, shards }: JobResult, options: Repor
 }
 
 function letterText({ deadLetters, lettersWaiting }: ShardResult, job: string): string {
-  const were = deadLetters === 1 ? '1 row was' : `${grouped(deadLetters)} rows were`;
-  const refused = deadLetters > 0 ? `${were} refused, the others went on; ` : '';
-  const wait =
-    lettersWaiting === 1 ? '1 row waits as a dead letter' : `${grouped(lettersWaiting)} rows wait as dead letters`;
-  return `${refused}${wait}. Next: tidemark dead-letters list ${job}`;
+  const refused =
+    deadLetters > 0 ? `${counted(deadLetters, 'row was', 'rows were')} refused, the others went on; ` : '';
+  return `${refused}${counted(lettersWaiting, 'row waits as a dead letter', 'rows wait as dead letters')}. Next: tidemark dead-letters list ${job}`;
 }
 
 /** Without the title, which the line begins with. */

@@ -11,7 +11,7 @@ import { pauseText } from '../engine/pause.ts';
 import type { JobResult, Request, ShardResult } from '../engine/run.ts';
 import type { Zone } from '../engine/zone.ts';
 import { isOutOfTime } from './halt.ts';
-import { grouped } from './output.ts';
+import { counted, grouped } from './output.ts';
 import { durationOption } from './span.ts';
 
 interface Asked {
@@ -59,7 +59,7 @@ function whatWas(shards: readonly ShardResult[], cut: readonly ShardResult[], { 
   if (cut.every(({ outcome }) => outcome === 'locked')) return 'another run held the lock all the while';
   if (kind === 'windows') return 'the first window was not done by then, and is rolled back';
   const sum = (what: 'read' | 'inserted' | 'updated') => shards.reduce((all, shard) => all + shard[what], 0);
-  const done = `${grouped(sum('read'))} rows were read, ${grouped(sum('inserted') + sum('updated'))} written`;
+  const done = `${counted(sum('read'), 'row was', 'rows were')} read, ${grouped(sum('inserted') + sum('updated'))} written`;
   const which = kind === 'range' ? '--from' : `--${kind}`;
   const rest = kind === 'repair' ? 'the other dead letters wait' : `${which} begins anew each time`;
   return `${done}; ${rest}`;

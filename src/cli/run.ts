@@ -92,7 +92,7 @@ function timeLimit(job: Job, { timeout, for: forMs }: RunOptions): number | unde
 async function report(result: JobResult, options: RunOptions, zone: Zone): Promise<void> {
   if (options.json) reportJson(result, zone);
   else {
-    if (process.stderr.isTTY) await reportSummary(result, zone);
+    if (process.stderr.isTTY && options.letters === undefined) await reportSummary(result, zone);
     if (process.stderr.isTTY || options.dryRun) await reportTotals(result);
   }
   if (process.stderr.isTTY) tellPauses(result, zone);

@@ -88,8 +88,13 @@ interface TableIntake extends Intake {
 
 export function tableIntake(job: TableJob, plan: unknown, source: Source, options: IntakeOptions): TableIntake {
   const { claim, zone, rowLimit } = options;
-  const applyRows = (window: Window, rows: Rows, target: Target, mode: TableContext['mode']) =>
-    applyTable({ job, plan, source, options, window, rows, target, mode });
+  const applyRows = (
+    window: Window,
+    rows: Rows,
+    target: Target,
+    mode: TableContext['mode'],
+    keys?: readonly string[],
+  ) => applyTable({ job, plan, source, options, window, rows, target, mode, keys });
   return {
     async watermark() {
       const session = await claim.source();
@@ -135,7 +140,7 @@ export function tableIntake(job: TableJob, plan: unknown, source: Source, option
         null,
       );
       const now = options.now();
-      const counts = await applyRows({ start: now, end: now }, rows, target, mode);
+      const counts = await applyRows({ start: now, end: now }, rows, target, mode, keys);
       const gone = keys.filter((key) => !rows.seen.has(key));
       if (!target.dryRun)
         await resolveLetters(claim.target, options.name, gone, 'the row is gone from the source', now, zone);
@@ -193,11 +198,13 @@ interface Application {
   readonly rows: Rows;
   readonly target: Target;
   readonly mode: TableContext['mode'];
+  /** The rows' keys, where they are known beforehand: no other letters are looked up. */
+  readonly keys: readonly string[] | undefined;
 }
 
-async function applyTable({ job, plan, source, options, window, rows, target, mode }: Application) {
+async function applyTable({ job, plan, source, options, window, rows, target, mode, keys }: Application) {
   const { claim, name, zone, runId } = options;
-  const open = new Set(await openLetterKeys(target, name));
+  const open = new Set(keys ?? (await openLetterKeys(target, name)));
   const log = logOf(window, options);
   const refused = new Set<string>();
   const counts = await job.apply({

@@ -169,7 +169,7 @@ describe('runs that meet another, and runs that are asked to stop', () => {
     expectComplaint(
       await running.ended,
       65,
-      'sync-user-extension: its time, 2s, was over: 1 rows were read, 0 written; --full begins anew each time',
+      'sync-user-extension: its time, 2s, was over: 1 row was read, 0 written; --full begins anew each time',
       /Next: tidemark run sync-user-extension --full --timeout 4s \(run /,
     );
     await expectCopied(world);
