@@ -59,7 +59,7 @@ const chat = (name: string, { url, body, timeoutMs, judge }: Form): Channel => (
 });
 
 /** DingTalk's signature: over the time in milliseconds and the secret, with the secret as the key. */
-export function signed(url: string, secret: string, timestamp: number): string {
+function signed(url: string, secret: string, timestamp: number): string {
   const address = new URL(url);
   const sign = createHmac('sha256', secret).update(`${timestamp}\n${secret}`).digest('base64');
   address.searchParams.set('timestamp', String(timestamp));

@@ -8,7 +8,7 @@ import type { Cell, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import type { Gravity, Matter } from './matter.ts';
 
-export interface Silence {
+interface Silence {
   readonly until: Instant;
   readonly reason: string;
   readonly who: string;

@@ -147,7 +147,7 @@ function followText(follows: readonly Standing[]): string {
   return told.length === 0 ? '' : `\nSo, too: ${told.join('; ')}.`;
 }
 
-export function cut(text: string, charactersMax: number): string {
+function cut(text: string, charactersMax: number): string {
   const line = text.replace(/\s+/g, ' ');
   return line.length <= charactersMax ? line : `${line.slice(0, charactersMax - 1)}…`;
 }

@@ -30,7 +30,7 @@ export interface RunRow {
 }
 
 /** A channel that keeps what it is given. */
-export class Recorder implements Channel {
+class Recorder implements Channel {
   readonly name = 'recorder';
   readonly messages: Message[] = [];
   /** Why it takes nothing, when it does not. */
