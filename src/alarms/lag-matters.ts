@@ -6,7 +6,7 @@ import type { Holder, Watermark } from '../engine/watermark.ts';
 import type { Instant, Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { Deadlines } from './deadline.ts';
-import { inWords, keyOf, type Matter, shardKey, timeText } from './matter.ts';
+import { keyOf, type Matter, shardKey, timeText } from './matter.ts';
 
 export interface LagQuestion {
   readonly job: WindowJob;
@@ -22,7 +22,7 @@ const waitsSince = ({ job, checkpoint, zone }: LagQuestion): Instant =>
 
 /** The shard is behind by more than its job may be. */
 export function lagMatter(question: LagQuestion, deadlines: Deadlines): Matter | null {
-  const { job, shard, checkpoint, zone, now } = question;
+  const { job, shard, checkpoint, zone } = question;
   const since = waitsSince(question);
   if (since >= deadlines.lag) return null;
   const name = { job: job.name, shard };
@@ -31,7 +31,7 @@ export function lagMatter(question: LagQuestion, deadlines: Deadlines): Matter |
     gravity: 'critical',
     of: name,
     since,
-    what: `${inWords(now - since)} behind, its checkpoint is ${zone.text(checkpoint)}`,
+    what: `behind, its checkpoint is ${zone.text(checkpoint)}`,
     next: `tidemark status ${job.name}`,
     cause: null,
   };
@@ -80,7 +80,7 @@ export function heldMatter(
     of: null,
     since: ageSeconds === null ? null : now - ageSeconds * 1000,
     what: `${detail} on the ${where} database, so nothing behind ${timeText(checkpoint, now, zone)} can be taken: ${doing}`,
-    next: `KILL ${thread}; on the ${where} database, if it was forgotten: its changes are rolled back`,
+    next: `KILL ${thread} on the ${where} database, if it was forgotten: its changes are rolled back`,
     cause: null,
   };
 }

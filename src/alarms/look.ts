@@ -23,7 +23,7 @@ import type { Session } from '../platform/mysql.ts';
 import { withCauses } from './causes.ts';
 import { type Deadlines, deadlinesOf } from './deadline.ts';
 import { copyMatter, dueMatter, heldMatter, type LagQuestion, lagMatter, mayBeHeld } from './lag-matters.ts';
-import { keyOf, kindOf, type Matter } from './matter.ts';
+import { keyOf, kindOf, type Matter, shardKey } from './matter.ts';
 import type { Standing } from './memory.ts';
 import { runMatters } from './run-matters.ts';
 import type { Servers } from './servers.ts';
@@ -57,18 +57,25 @@ export async function look(watched: Watched): Promise<Sight> {
   const pauses = await allPauses(watched);
   const matters: Matter[] = [...servers.matters];
   const seen = new Set<string>();
+  const unseen = new Set<string>();
   const errors: unknown[] = [];
   for (const job of jobs) {
     const session = servers.session(job.target);
     if (session === null || watched.unused.has(job.name)) continue;
     try {
-      matters.push(...(await new JobLook(watched, job, session, pauses).matters(matters)));
+      const jobLook = new JobLook(watched, job, session, pauses);
+      matters.push(...(await jobLook.matters(matters)));
+      for (const key of jobLook.unseen) unseen.add(key);
       seen.add(job.name);
     } catch (error) {
       errors.push(error);
     }
   }
-  return { matters: withCauses(matters, jobs), isJudged: (standing) => isJudged(standing, watched, seen), errors };
+  return {
+    matters: withCauses(matters, jobs),
+    isJudged: (standing) => !unseen.has(standing.key) && isJudged(standing, watched, seen),
+    errors,
+  };
 }
 
 async function allPauses({ jobs, servers, zone }: Watched): Promise<Pause[]> {
@@ -90,12 +97,25 @@ function isJudged({ key, of }: Standing, { jobs, servers, unused }: Watched, see
   return seen.has(job.name) && (kind !== 'redis' || servers.copies !== null);
 }
 
+/** What is not asked of a shard that is paused. */
+const stoppedKinds = [
+  'failing',
+  'failing-full',
+  'failing-sweep',
+  'failing-repair',
+  'missing',
+  'stuck',
+  'behind',
+] as const;
+
 /** A look at one job. */
 class JobLook {
   readonly #watched: Watched;
   readonly #job: Job;
   readonly #session: Session;
   readonly #pauses: readonly Pause[];
+  /** Keys of matters that could not be looked at. */
+  readonly unseen = new Set<string>();
 
   constructor(watched: Watched, job: Job, session: Session, pauses: readonly Pause[]) {
     this.#watched = watched;
@@ -112,22 +132,28 @@ class JobLook {
     const found = [
       ...(await letterMatters(session, job, zone)),
       ...(await periodMatters(session, job)),
-      ...pauseMatters(this.#pauses, job, { now, zone, pauseMaxMs }),
+      ...pauseMatters(this.#pauses, job, { now, pauseMaxMs }),
     ];
     for (const shard of shardNames(job)) {
-      if (pauseOf(this.#pauses, { job: job.name, shard }) !== null) continue; // whoever has paused it knows
+      const name = { job: job.name, shard };
+      if (pauseOf(this.#pauses, name) !== null) {
+        for (const kind of stoppedKinds) this.unseen.add(shardKey(kind, name)); // whoever has paused it knows
+        continue;
+      }
       const { failuresMax } = this.#watched;
       found.push(...(await runMatters({ job, shard, session, zone, now, deadlines, failuresMax })));
       if (!isDueJob(job)) found.push(...(await this.#windows(job, shard, deadlines, [...before, ...found])));
     }
-    if (isDueJob(job) && found.length === 0) found.push(...(await this.#due(job, deadlines)));
+    if (isDueJob(job)) found.push(...(await this.#due(job, deadlines)));
     return found;
   }
 
   /** A job that cannot say what is due fails in its runs, and is told of by them. */
   async #due(job: DueJob, deadlines: Deadlines): Promise<Matter[]> {
-    const due = await this.#watched.due(job).catch(() => []);
-    return [dueMatter(job.name, due, deadlines, this.#watched)].filter((matter) => matter !== null);
+    const due = this.#watched.servers.copies === null ? null : await this.#watched.due(job).catch(() => null);
+    if (due === null) this.unseen.add(keyOf('behind', job.name));
+    const matter = due === null ? null : dueMatter(job.name, due, deadlines, this.#watched);
+    return matter === null ? [] : [matter];
   }
 
   async #windows(job: WindowJob, shard: string, deadlines: Deadlines, known: readonly Matter[]): Promise<Matter[]> {
@@ -137,7 +163,8 @@ class JobLook {
     const checkpoint = await readCheckpoint(session, name, zone);
     const copy = servers.copies === null ? null : await copyMatter(name, checkpoint, servers.copies, { session, zone });
     const found = [copy];
-    if (checkpoint !== null && !this.#waitsForPaused(job)) {
+    if (this.#waitsForPaused(job)) this.unseen.add(shardKey('behind', name));
+    else if (checkpoint !== null) {
       const question = { job, shard, checkpoint, zone, now };
       found.push(lagMatter(question, deadlines), await this.#held(question, known));
     }

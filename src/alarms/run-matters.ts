@@ -94,7 +94,7 @@ function failures({ job, shard, now, zone, failuresMax }: RunQuestion, runs: rea
       gravity: 'critical' as const,
       of: name,
       since: oldest.startedAt,
-      what: `${runsText}${flag} failed, ${timeText(startedAt, now, zone)}: ${error ?? 'its process was killed'}`,
+      what: `${runsText}${flag} failed, the last one at ${timeText(startedAt, now, zone)}: ${error ?? 'its process was killed'}`,
       next: `tidemark run ${titleOf(name)}${flag}`,
       cause: null,
     };
@@ -115,7 +115,7 @@ function missing({ job, shard, now, zone, deadlines }: RunQuestion, runs: readon
     of: name,
     since: last?.startedAt ?? null,
     what: `${what}; its schedule is ${job.schedule}`,
-    next: `tidemark run ${titleOf(name)}; tidemark doctor tells whether its line is in the crontab, and cron runs`,
+    next: `tidemark run ${titleOf(name)} (then tidemark doctor: is its line in the crontab, does cron run?)`,
     cause: null,
     // An installation, or a shard, that is new has as much time as one that stands still.
     ...(last === undefined ? { patienceMs: now - deadlines.start } : {}),
@@ -136,7 +136,7 @@ async function stuckRun(question: RunQuestion, runs: readonly Run[]): Promise<Ma
   }
   if (!(await isTooLong(question, last, ageMs))) return null;
   const what = `${who} and works ${inWords(ageMs)} by now, longer than it may`;
-  const next = `tidemark status ${job.name}; kill ${last.pid} on ${last.host} ends it without harm`;
+  const next = `tidemark status ${job.name} (kill ${last.pid} on ${last.host} ends it without harm)`;
   return { ...matter, what, next, cause: null };
 }
 

@@ -4,7 +4,7 @@ import { isPeriodJob, type Job, shardNames } from '../engine/job.ts';
 import { type Pause, pauseOf } from '../engine/pause.ts';
 import type { Instant, Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
-import { inWords, type Matter, shardKey, timeText } from './matter.ts';
+import { type Matter, shardKey } from './matter.ts';
 
 /** A row that was refused so often when it was tried again waits for more than time. */
 const repairsMax = 2;
@@ -55,7 +55,7 @@ export async function periodMatters(session: Session, job: Job): Promise<Matter[
 export function pauseMatters(
   pauses: readonly Pause[],
   job: Job,
-  { now, zone, pauseMaxMs }: { readonly now: Instant; readonly zone: Zone; readonly pauseMaxMs: number },
+  { now, pauseMaxMs }: { readonly now: Instant; readonly pauseMaxMs: number },
 ): Matter[] {
   const ofJob = new Set(shardNames(job).map((shard) => pauseOf(pauses, { job: job.name, shard })));
   return [...ofJob].flatMap((pause) => {
@@ -66,7 +66,7 @@ export function pauseMatters(
       gravity: 'warning' as const,
       of: name,
       since: pause.since,
-      what: `paused for ${inWords(now - pause.since)}, ${timeText(pause.since, now, zone)} by ${pause.who}: ${pause.reason}`,
+      what: `still paused, by ${pause.who}: ${pause.reason}`,
       next: `tidemark resume ${titleOf(name)}`,
       cause: null,
     };

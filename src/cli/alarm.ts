@@ -60,20 +60,22 @@ export async function list({ json }: { json?: true }): Promise<number> {
   const standing = all.filter(({ ripeAt }) => ripeAt === null);
   if (json) printJson(standing.map((matter) => matterJson(matter, zone)));
   else if (standing.length === 0) print('nothing stands');
-  else for (const matter of standing) printMatter(matter, surroundings, now);
+  else
+    for (const matter of standing.filter(({ cause }) => cause === null))
+      printMatter(matter, standing, surroundings, now);
   return exitCodes.done;
 }
 
-function printMatter(matter: Standing, { zone }: Surroundings, now: number): void {
-  const { key, gravity, since, toldAt, silence, cause, what, next, of } = matter;
+function printMatter(matter: Standing, standing: readonly Standing[], { zone }: Surroundings, now: number): void {
+  const { key, gravity, since, toldAt, silence, what, next, of } = matter;
   const told = toldAt === null ? 'told nobody' : `told ${zone.text(toldAt)}`;
   const silenced =
     silence === null || silence.until <= now ? [] : [`silent until ${zone.text(silence.until)}: ${silence.reason}`];
   print(`${gravity}  ${key}`);
   print(`  ${[titleOfAll([of]), what].filter((part) => part !== '').join(': ')}`);
-  print(
-    `  since ${zone.text(since)} (${inWords(now - since)}), ${[cause === null ? told : `told with ${cause}`, ...silenced].join(', ')}`,
-  );
+  print(`  since ${zone.text(since)} (${inWords(now - since)}), ${[told, ...silenced].join(', ')}`);
+  const follows = standing.filter(({ cause }) => cause === key);
+  if (follows.length > 0) print(`  so, too: ${follows.map((one) => one.key).join(', ')}`);
   print(`  Next: ${next}`);
 }
 

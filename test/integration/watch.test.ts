@@ -61,7 +61,7 @@ describe('finds', () => {
     const { keys, told } = await scene.look(now);
     expect(keys).toEqual(['missing:sync-commission-log:7']);
     expect(told.join()).toContain('sync-commission-log 7: no start since 09:38:30; its schedule is */2 * * * *');
-    expect(told.join()).toContain('Next: tidemark run sync-commission-log 7; tidemark doctor');
+    expect(told.join()).toContain('Next: tidemark run sync-commission-log 7 (then tidemark doctor');
   });
 
   test('that a shard is not missed while a run of it is under way', async () => {
@@ -99,13 +99,47 @@ describe('finds', () => {
     expect(told[0]).toContain('\nSince 2026-11-18 00:00:00 (2 d).');
   });
 
-  test('a run whose process is gone, and one that works for too long', async () => {
+  test('a run whose process is gone', async () => {
     await scene.run({ job: 'rollup-income', at: now - 6 * minute, outcome: null });
     const { keys, told } = await scene.look(now);
     expect(keys).toEqual(['stuck:rollup-income']);
     expect(told[0]).toMatch(
       /began 09:54:30 and never ended: its process is gone\nSince.*\nNext: tidemark run rollup-income/,
     );
+  });
+
+  test('a run that works for too long, but not one that comes along', async () => {
+    await scene.world.main.tuples('SELECT GET_LOCK(CONCAT("tidemark:", DATABASE(), ":rollup-income:"), 0)');
+    try {
+      await scene.run({ job: 'rollup-income', at: now - 5 * hour, outcome: null });
+      expect((await scene.look(now)).keys).toEqual([]);
+      await scene.world.main.write(
+        `UPDATE tidemark_checkpoint SET moved_at = '2026-11-20 05:00:00' WHERE job = 'rollup-income'`,
+      );
+      const { keys, told } = await scene.look(now);
+      expect(keys).toEqual(['stuck:rollup-income']);
+      expect(told[0]).toMatch(
+        /works 5 h by now, longer than it may\nSince.*\nNext: tidemark status rollup-income \(kill 4711 on db9/,
+      );
+    } finally {
+      await scene.world.main.tuples('SELECT RELEASE_ALL_LOCKS()');
+    }
+  });
+
+  test('databases that cannot be reached, with what follows from it, and nothing over that they would know', async () => {
+    await fail(3);
+    await scene.checkpoint('settle-month', '', scene.at('2026-09-01 00:00:00'));
+    expect((await scene.look(now)).keys).toEqual(['behind:settle-month', 'failing:sync-commission-log:3']);
+    const nowhere = 'mysql://nobody@127.0.0.1:1/none';
+    const cut = scene.with({ SOURCE_DATABASE_URL: nowhere, LEDGER_DATABASE_URL: nowhere });
+    const { keys, told } = await cut.look(now + 1000);
+    expect(keys.filter((key) => key.startsWith('unreachable'))).toEqual(['unreachable:ledger', 'unreachable:source']);
+    expect(keys).toContain('behind:settle-month');
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain('CRITICAL the source database none at 127.0.0.1:1 cannot be reached');
+    expect(told[0]).toContain('So, too: sync-commission-log 3 failing.');
+    expect(told[0]).not.toContain('OVER');
+    expect((await scene.look(now + 2000)).told.join()).toContain('OVER the source database');
   });
 
   test('dead letters whose repair failed twice, not once', async () => {
@@ -166,8 +200,8 @@ describe('finds', () => {
       expect(told[0]).toMatch(
         /CRITICAL thread \d+ of \S+ has held a transaction open for \d+ s on the source database/,
       );
-      expect(told[0]).toContain('So, too: sync-commission-log 3 6 9: 60 min behind');
-      expect(told[0]).toMatch(/Next: KILL \d+; on the source database/);
+      expect(told[0]).toContain('So, too: sync-commission-log 3 6 9: behind');
+      expect(told[0]).toMatch(/Next: KILL \d+ on the source database/);
     } finally {
       await source.write('ROLLBACK');
     }
@@ -186,7 +220,7 @@ describe('tells', () => {
     await fail(3);
     const [first] = (await scene.look(now)).told;
     expect(first).toMatch(
-      /CRITICAL sync-commission-log 3: the last 3 runs failed, 09:59:42: no luck 2\nSince 09:59:40 \(50 s\)\.\nNext: tidemark run sync-commission-log 3$/,
+      /CRITICAL sync-commission-log 3: the last 3 runs failed, the last one at 09:59:42: no luck 2\nSince 09:59:40 \(50 s\)\.\nNext: tidemark run sync-commission-log 3$/,
     );
     expect((await scene.look(now + 5 * minute)).told).toEqual([]);
     await scene.allRun(now + 4 * hour, { job: 'sync-commission-log', shard: '3' });
@@ -220,7 +254,7 @@ describe('tells', () => {
     expect(keys).toEqual(['behind:rollup-income', 'behind:sync-commission-log:3', 'failing:sync-commission-log:3']);
     expect(told).toHaveLength(1);
     expect(told[0]?.match(/CRITICAL/g)).toHaveLength(1);
-    expect(told[0]).toMatch(/So, too: sync-commission-log 3: 5 h behind.*; rollup-income: 5 h behind/);
+    expect(told[0]).toMatch(/So, too: sync-commission-log 3: behind, .*; rollup-income: behind/);
   });
 
   test('what followed from a matter that is over only when it does not come right by itself', async () => {
@@ -231,7 +265,7 @@ describe('tells', () => {
     const over = await scene.look(now + minute);
     expect(over.told).toEqual([expect.stringMatching(/^tidemark on .*\n\nOVER sync-commission-log 3/)]);
     const [late] = (await scene.look(now + 2 * minute)).told;
-    expect(late).toContain('CRITICAL sync-commission-log 3: 5 h behind');
+    expect(late).toContain('CRITICAL sync-commission-log 3: behind');
   });
 
   test('again at the next watch when no channel took it; once when one did', async () => {
@@ -248,6 +282,17 @@ describe('tells', () => {
     await scene.look(now, { channels: [] });
     await scene.run({ job: 'sync-commission-log', shard: '3', at: now - 1000, outcome: 'done' });
     expect(await scene.look(now + minute)).toEqual({ keys: [], told: [] });
+  });
+
+  test('neither more nor an end of what is paused meanwhile', async () => {
+    await fail(3);
+    await scene.look(now);
+    await scene.pause('sync-commission-log', '3', now);
+    expect((await scene.look(now + minute)).told).toEqual([]);
+    expect((await scene.look(now + 4 * hour)).told.join()).not.toContain('sync-commission-log 3');
+    await scene.world.main.write('DELETE FROM tidemark_pause');
+    await scene.run({ job: 'sync-commission-log', shard: '3', at: now, outcome: 'done' });
+    expect((await scene.look(now + 2 * minute)).told).toEqual([expect.stringContaining('OVER sync-commission-log 3')]);
   });
 
   test('nothing and remembers nothing in a dry run', async () => {
