@@ -36,8 +36,8 @@ export interface RunQuestion {
   readonly failuresMax: number;
 }
 
-/** How far back in the history of a shard runs are looked for. */
-const runsMax = 3000;
+/** How far back runs are looked for: days, also where jobs run every few seconds. The sequence is that of all shards. */
+const horizon = '(SELECT MAX(sequence) - LEAST(MAX(sequence), 100000) FROM tidemark_run)';
 /** A process that was killed is left to the next start for so long. */
 const killedMs = 300_000;
 /** For runs over everything, which have no schedule to be measured by. */
@@ -50,16 +50,21 @@ export async function runMatters(question: RunQuestion): Promise<Matter[]> {
   return found.filter((matter) => matter !== null);
 }
 
-/** The last few runs of each kind, the youngest first. */
+/** The last few runs of each kind that has a schedule, and the very last one, the youngest first. */
 async function recentRuns({ job, shard, session, zone, failuresMax }: RunQuestion): Promise<Run[]> {
+  const last = (more: string, count: number) =>
+    `(SELECT sequence, run_id, kind, host, pid, started_at, ended_at IS NULL, outcome, error FROM tidemark_run
+       WHERE job = ? AND shard = ? ${more} ORDER BY sequence DESC LIMIT ${count})`;
+  const kinds = [plainKind(job), ...scheduledKinds(job)];
+  const parts = [
+    last('', 1),
+    ...kinds.map((kind) => last(`AND kind = '${kind}' AND sequence > ${horizon}`, failuresMax + 1)),
+  ];
   const rows = await session.tuples(
-    `SELECT sequence, run_id, kind, host, pid, started_at, ended_at IS NULL, outcome, error FROM
-       (SELECT recent.*, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY sequence DESC) place FROM
-         (SELECT * FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT ${runsMax}) recent) placed
-      WHERE place <= ? ORDER BY sequence DESC`,
-    [job.name, shard, failuresMax + 1],
+    parts.join(' UNION '),
+    parts.flatMap(() => [job.name, shard]),
   );
-  return rows.map(([sequence, runId, kind, host, pid, startedAt, isOpen, outcome, error]) => ({
+  const runs = rows.map(([sequence, runId, kind, host, pid, startedAt, isOpen, outcome, error]) => ({
     sequence: Number(sequence),
     runId: String(runId),
     kind: String(kind) as RunKind,
@@ -70,18 +75,21 @@ async function recentRuns({ job, shard, session, zone, failuresMax }: RunQuestio
     outcome: outcome === null || outcome === undefined ? null : String(outcome),
     error: error === null || error === undefined ? null : String(error),
   }));
+  return runs.sort((one, other) => other.sequence - one.sequence);
 }
 
 const plainKind = (job: Job): RunKind => (isDueJob(job) ? 'due' : 'windows');
 
+const scheduledKinds = (job: Job) =>
+  (['full', 'sweep', 'repair'] as const).filter((kind) =>
+    (job.also ?? []).some(({ options }) => options.includes(`--${kind}`)),
+  );
+
 /** One for each kind of run that has a schedule: a person's own runs are watched by that person. */
 function failures({ job, shard, now, zone, failuresMax }: RunQuestion, runs: readonly Run[]): Matter[] {
   const name = { job: job.name, shard };
-  const scheduled = (['full', 'sweep', 'repair'] as const).filter((kind) =>
-    (job.also ?? []).some(({ options }) => options.includes(`--${kind}`)),
-  );
   const youngest = runs[0];
-  return [plainKind(job), ...scheduled].flatMap((kind) => {
+  return [plainKind(job), ...scheduledKinds(job)].flatMap((kind) => {
     const ended = runs.filter((run) => run.kind === kind && !(run.isOpen && (run === youngest || isDueJob(job))));
     const last = ended.slice(0, failuresMax);
     const oldest = last.at(-1);
@@ -106,7 +114,7 @@ const hasFailed = ({ outcome, isOpen }: Run): boolean => outcome === 'failed' ||
 
 function missing({ job, shard, now, zone, deadlines }: RunQuestion, runs: readonly Run[]): Matter | null {
   const name = { job: job.name, shard };
-  const last = runs.find(({ kind }) => kind === plainKind(job) || kind === 'full');
+  const last = runs.find(({ kind }) => kind === plainKind(job));
   if (last !== undefined && (runs[0]?.isOpen === true || last.startedAt >= deadlines.start)) return null;
   const what = last === undefined ? 'never started' : `no start since ${timeText(last.startedAt, now, zone)}`;
   return {
