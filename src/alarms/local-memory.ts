@@ -5,6 +5,7 @@
  * Each change is a file of its own, numbered on, that is linked into place only where no other is: so of two processes
  * one succeeds, and what is there is always whole. It is lost with its folder; then the matter is told once more.
  */
+import { randomUUID } from 'node:crypto';
 import { accessSync, constants, lstatSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,7 +31,7 @@ export class LocalMemory implements Memory {
     const { version, standing } = await this.#last();
     if ((before?.version ?? null) !== (standing?.version ?? null)) return undefined;
     const kept = after === null ? after : { ...after, version: version + 1 };
-    const made = join(this.#folder, `${this.#name}.${process.pid}.${Date.now()}`);
+    const made = join(this.#folder, `${this.#name}.${randomUUID()}`);
     await writeFile(made, JSON.stringify(kept), { mode: 0o600, flag: 'wx' });
     try {
       await link(made, this.#file(version + 1));

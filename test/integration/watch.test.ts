@@ -1,7 +1,9 @@
 /** `tidemark watch`: what it finds in the state of a platform, and when it tells it. The clock is the test's. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { jobs } from '../../jobs/index.ts';
 import { AlarmScene } from '../support/alarm-scene.ts';
+import { addExtensions } from '../support/cli-tools.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -53,6 +55,26 @@ describe('finds', () => {
     await scene.run({ job: 'sync-commission-log', shard: '3', at: now - 40_000, outcome: 'interrupted' });
     await scene.run({ job: 'sync-commission-log', shard: '3', kind: 'range', at: now - 30_000, outcome: 'failed' });
     expect((await scene.look(now)).keys).toEqual([]);
+  });
+
+  test('nightly runs that failed three nights in a row, where the job has them in its schedule', async () => {
+    for (const night of [3, 2, 1])
+      await scene.run({
+        job: 'rollup-income',
+        kind: 'full',
+        at: now - night * 24 * hour,
+        outcome: 'failed',
+        error: 'disk full',
+      });
+    await scene.run({ job: 'rollup-income', at: now - minute });
+    const also = [{ schedule: '30 3 * * *', options: ['--full'], why: 'all of it, once a night' }];
+    const withNights = (nights: typeof also) =>
+      jobs.map((job) => (job.name === 'rollup-income' ? { ...job, also: nights } : job));
+    expect((await scene.look(now, { jobs: withNights([]) })).keys).toEqual([]);
+    const { keys, told } = await scene.look(now, { jobs: withNights(also) });
+    expect(keys).toEqual(['failing-full:rollup-income']);
+    expect(told[0]).toContain('the last 3 runs --full failed');
+    expect(told[0]).toContain('Next: tidemark run rollup-income --full');
   });
 
   test('a shard that has not started, though its schedule says so', async () => {
@@ -293,6 +315,31 @@ describe('tells', () => {
     await scene.world.main.write('DELETE FROM tidemark_pause');
     await scene.run({ job: 'sync-commission-log', shard: '3', at: now, outcome: 'done' });
     expect((await scene.look(now + 2 * minute)).told).toEqual([expect.stringContaining('OVER sync-commission-log 3')]);
+  });
+
+  test('a poison row after two repairs that failed, once, and its end when it is repaired', async () => {
+    const { world } = scene;
+    const real = Date.now();
+    await scene.allWell(real);
+    await world.main.write('ALTER TABLE user_extension ADD CONSTRAINT no_poison CHECK (nickname <> "poison")');
+    await scene.checkpoint('sync-user-extension', '', real - 10 * minute);
+    await addExtensions(world.source, { id: 17, nickname: 'poison', updated: world.zone.text(real - 5 * minute) });
+    await world.runShard('sync-user-extension', '');
+    const repair = () => world.runShard('sync-user-extension', '', { kind: 'repair' });
+    expect((await repair()).lettersWaiting).toBe(1);
+    expect(await scene.look(Date.now())).toEqual({ keys: [], told: [] });
+    expect((await repair()).lettersWaiting).toBe(1);
+    expect((await scene.look(Date.now())).told).toEqual([
+      expect.stringContaining('WARNING sync-user-extension: 1 dead letter'),
+    ]);
+    await repair();
+    expect((await scene.look(Date.now())).told).toEqual([]);
+    await world.main.write('ALTER TABLE user_extension DROP CONSTRAINT no_poison');
+    expect((await repair()).lettersWaiting).toBe(0);
+    expect((await scene.look(Date.now())).told).toEqual([
+      expect.stringContaining('OVER sync-user-extension: 1 dead letter'),
+    ]);
+    expect((await scene.look(Date.now())).keys).toEqual([]);
   });
 
   test('nothing and remembers nothing in a dry run', async () => {

@@ -166,16 +166,19 @@ export class AlarmScene {
   }
 
   /** What a watch finds and tells; the recorder is its channel unless others are named. */
-  watch(now: Instant, more: Partial<WatchBy> = {}): Promise<Watch> {
+  watch(
+    now: Instant,
+    { jobs: watched = jobs, ...more }: Partial<WatchBy & { jobs: readonly Job[] }> = {},
+  ): Promise<Watch> {
     const { zone } = this.world;
     const config = this.#config;
     const surroundings = { config, zone, databases: new Databases(config) };
     const by = { channels: [this.told], now, isDryRun: false, folder: this.folder, ...more };
-    return watchOnce({ jobs, migrations, payOrders }, surroundings, by);
+    return watchOnce({ jobs: watched, migrations, payOrders }, surroundings, by);
   }
 
   /** The keys of what stands, and all that was told. */
-  async look(now: Instant, more: Partial<WatchBy> = {}): Promise<{ keys: string[]; told: string[] }> {
+  async look(now: Instant, more: Parameters<AlarmScene['watch']>[1] = {}): Promise<{ keys: string[]; told: string[] }> {
     const { standing, errors } = await this.watch(now, more);
     if (errors.length > 0) throw errors[0];
     return { keys: standing.map(({ key }) => key).sort(), told: this.told.take() };
