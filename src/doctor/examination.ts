@@ -78,7 +78,12 @@ function findingOf(error: unknown, check: Check): Finding {
     return broken(error.message, null, ...(error.next === undefined ? [] : [error.next]));
   const reason = explained(error);
   const says = reason instanceof Error ? reason.message : String(reason);
-  return notLookedAt(`${check.about}: not looked at, ${says}`);
+  if (reason instanceof TidemarkError) return notLookedAt(`${check.about}: not looked at, ${says}`);
+  return doubtful(
+    `${check.about}: the check itself failed, ${says}`,
+    'this should not happen, and what it was to look at is not known',
+    'report it with this sentence',
+  );
 }
 
 const noAnswer = ({ about }: Check): Finding =>

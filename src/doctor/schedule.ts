@@ -15,7 +15,7 @@ const runsMax = 5000;
 type Last = ReadonlyMap<string, Instant>;
 
 export async function missed({ zone }: Patient, jobs: readonly Job[], reader: Reader): Promise<Finding[]> {
-  const { CronExpressionParser } = (await import('cron-parser')).default;
+  const { CronExpressionParser } = await import('cron-parser'); // for this check alone
   const due = (schedule: string): Instant => {
     const times = CronExpressionParser.parse(schedule, { tz: zone.name, currentDate: new Date() });
     let at = times.prev().getTime();

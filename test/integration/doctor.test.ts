@@ -1,0 +1,371 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { everything, json, withAccount } from '../support/cli-tools.ts';
+import { complaints, findings, saying } from '../support/patient.ts';
+import { World } from '../support/world.ts';
+
+describe('doctor', () => {
+  let world: World;
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-statements-'));
+  const look = (group?: Parameters<typeof findings>[1], more: Record<string, string> = {}) =>
+    findings({ ...world.settings, TIDEMARK_STATEMENTS: folder, ...more }, group);
+  /** Does it, looks, and puts it right by the statements that were told. */
+  const mended = async (what: RegExp, state: 'doubtful' | 'broken', database: 'source' | 'main') => {
+    const { next } = saying(await look('tables'), what, state);
+    expect(next.length).toBeGreaterThan(0);
+    for (const sql of next) await world[database].write(sql);
+    expect((await look('tables')).filter(({ says }) => what.test(says))).toEqual([]);
+  };
+
+  beforeAll(async () => {
+    world = await World.create(inject('servers'), { ledger: true, migrated: false });
+    for (const shard of ['1', '2', '3']) await world.addCommission({ id: Number(shard), user: `100${shard}` });
+    expect((await world.cli(['migrate'])).code).toBe(0);
+  });
+  afterAll(() => world.destroy());
+
+  test('of a good installation all is fine but what no test can have: a history, and a schedule', async () => {
+    const told = await look();
+    const expected =
+      /has never been started|nothing on this host starts tidemark|cron does not run|keeps its data in memory|may lose the last second/;
+    expect(complaints(told).filter((one) => !expected.test(one))).toEqual([]);
+    expect(told.filter(({ state }) => state === 'fine').length).toBeGreaterThan(35);
+  });
+
+  test('it changes nothing, neither in databases nor in Redis', async () => {
+    const forgotten = () => new Promise((resolve) => setTimeout(resolve, 1100)); // the key by which Redis was tried
+    await forgotten();
+    const before = await everything(world);
+    await look();
+    await forgotten();
+    expect(await everything(world)).toEqual(before);
+  });
+
+  describe('settings', () => {
+    test('each that is missing is broken, and what lies behind it is not looked at', async () => {
+      const told = await findings({});
+      for (const name of ['SOURCE_DATABASE_URL', 'MAIN_DATABASE_URL', 'REDIS_URL'])
+        saying(told, new RegExp(`^${name} is missing: expected .*, such as `), 'broken');
+      saying(told, /^SELECT on the source tables: not looked at, SOURCE_DATABASE_URL is not set$/, 'not-looked-at');
+    });
+
+    test('one that is malformed is broken, and the rest is looked at all the same', async () => {
+      const told = await look(undefined, { TIDEMARK_WINDOW_ROWS: 'many', LEDGER_DATABASE_URL: 'mysql://u:secret@h' });
+      saying(told, /^TIDEMARK_WINDOW_ROWS \(environment\) is "many": expected a whole number/, 'broken');
+      saying(told, /^LEDGER_DATABASE_URL .*"mysql:\/\/u:\*\*\*\*@h"/, 'broken');
+      saying(told, /^the main database: /, 'fine');
+    });
+
+    test('a misspelt one is doubtful, and the nearest is named', async () => {
+      const told = await look('settings', { TIDEMARK_TIMEZON: 'Asia/Shanghai' });
+      saying(told, /^TIDEMARK_TIMEZON is no setting of tidemark: did you mean TIDEMARK_TIMEZONE\?$/, 'doubtful');
+    });
+
+    test('a provider that is half set is broken, and so is a key that cannot be read', async () => {
+      saying(
+        await look('settings', { TIDEMARK_ALIPAY_APP_ID: '1' }),
+        /^Alipay cannot be asked: .* are missing$/,
+        'broken',
+      );
+    });
+
+    test('a file of passwords that everybody may read is doubtful, with the chmod that mends it', async () => {
+      const home = mkdtempSync(join(tmpdir(), 'tidemark-home-'));
+      writeFileSync(join(home, '.env'), 'TIDEMARK_LOG_LEVEL=info\n', { mode: 0o644 });
+      const { findings: told } = json<{ findings: { says: string; state: string; next: string[] }[] }>(
+        await inFolder(home, ['doctor', '--json']),
+        78,
+      );
+      const found = told.find(({ says }) => says.includes('everybody on this host may read'));
+      expect(found).toMatchObject({ state: 'doubtful', next: [`chmod 600 ${join(home, '.env')}`] });
+    });
+  });
+
+  describe('servers that are away', () => {
+    const away = { MAIN_DATABASE_URL: 'mysql://u:secret@127.0.0.1:1/mia', REDIS_URL: 'redis://:secret@127.0.0.1:1' };
+
+    test('are broken, what needs them is not looked at, the others are, and no secret is shown', async () => {
+      const told = await look(undefined, away);
+      saying(told, /^the main database mia at 127\.0\.0\.1:1 cannot be reached: .*ECONNREFUSED/, 'broken');
+      saying(told, /^Redis does not answer/, 'doubtful');
+      saying(
+        told,
+        /^tables of sync-commission-log: not looked at, the main database does not answer$/,
+        'not-looked-at',
+      );
+      saying(told, /may read all 11 source tables$/, 'fine');
+      expect(JSON.stringify(told)).not.toContain('secret');
+    });
+
+    test('end the command with 78; a doubt alone ends it with 0', async () => {
+      const broken = await world.cli(['doctor'], away);
+      expect(broken.code).toBe(78);
+      expect(broken.stdout).toContain('next  check MAIN_DATABASE_URL: tidemark config');
+      expect(broken.stdout).not.toContain('secret');
+    });
+  });
+
+  describe('privileges', () => {
+    const grants = () => [
+      'PROCESS ON *.*',
+      `SELECT ON ${world.source.database}.*`,
+      `SELECT, INSERT, UPDATE, DELETE ON ${world.main.database}.*`,
+    ];
+    const withGrants = (
+      list: readonly string[],
+      work: (settings: Record<string, string>, name: string) => Promise<void>,
+    ) =>
+      withAccount(world, list, ({ url, name }) =>
+        work({ SOURCE_DATABASE_URL: url('SOURCE_DATABASE_URL'), MAIN_DATABASE_URL: url('MAIN_DATABASE_URL') }, name),
+      );
+
+    test('those that the manual asks for are enough', async () => {
+      await withGrants(grants(), async (settings) => {
+        expect(complaints(await look('privileges', settings))).toEqual([]);
+      });
+    });
+
+    test('without PROCESS nothing can be proven: broken, with the GRANT; under a fixed lag it is not needed', async () => {
+      await withGrants(grants().slice(1), async (settings, name) => {
+        const { next } = saying(await look('privileges', settings), /lacks the PROCESS privilege/, 'broken');
+        expect(next[0]).toContain(`GRANT PROCESS ON *.* TO ${name};`);
+        const lagging = { ...settings, TIDEMARK_SETTLE_LAG: '10s' };
+        expect(complaints(await look('privileges', lagging))).toEqual([]);
+      });
+    });
+
+    test('a source table that may not be read, and target tables that may not be written, with the GRANTs that mend it', async () => {
+      const few = [
+        'PROCESS ON *.*',
+        `SELECT ON ${world.source.database}.user_extension`,
+        `SELECT ON ${world.main.database}.*`,
+        `INSERT, UPDATE, DELETE ON ${world.main.database}.tidemark_run`,
+      ];
+      await withGrants(few, async (settings, name) => {
+        const told = await look('privileges', settings);
+        const reading = saying(told, /may not read plus_commission_log_0, .*plus_commission_log_9$/, 'broken');
+        const writing = saying(
+          told,
+          /lacks INSERT, UPDATE, DELETE on tidemark_checkpoint; .*plus_commission_log/,
+          'broken',
+        );
+        expect(writing.says).not.toContain('tidemark_run');
+        expect(writing.next).toEqual([
+          `GRANT SELECT, INSERT, UPDATE, DELETE ON \`${world.main.database}\`.* TO ${name};`,
+        ]);
+        for (const sql of [...reading.next, ...writing.next]) await world.main.write(sql);
+        expect(complaints(await look('privileges', settings))).toEqual([]);
+      });
+    });
+  });
+
+  describe('tables', () => {
+    test('an index that windows need, dropped: doubtful, and the statement that is told mends it', async () => {
+      await world.source.write('ALTER TABLE plus_commission_log_3 DROP KEY update_time');
+      await mended(/no index of plus_commission_log_3 begins with update_time/, 'doubtful', 'source');
+    });
+
+    test('the same at several shards is one finding, with a statement for each', async () => {
+      for (const shard of [4, 5])
+        await world.source.write(`ALTER TABLE plus_commission_log_${shard} DROP KEY update_time`);
+      await mended(/plus_commission_log_4 begins .*so it is with plus_commission_log_5/, 'doubtful', 'source');
+    });
+
+    test('a source column that the target lacks is doubtful, or broken where the setting says so', async () => {
+      await world.source.write('ALTER TABLE user_extension ADD COLUMN colour VARCHAR(8) NULL');
+      const lacks = /^the target table user_extension lacks columns of the source: colour/;
+      saying(await look('tables'), lacks, 'doubtful');
+      saying(await look('tables', { TIDEMARK_MISSING_COLUMNS: 'error' }), lacks, 'broken');
+      await world.source.write('ALTER TABLE user_extension DROP COLUMN colour');
+    });
+
+    test('a time column that holds no time is broken', async () => {
+      await world.source.write('ALTER TABLE user_extension MODIFY update_time VARCHAR(20)');
+      saying(await look('tables'), /update_time of the source table user_extension is varchar/, 'broken');
+      await world.source.write('ALTER TABLE user_extension MODIFY update_time DATETIME');
+    });
+
+    test('rows without a time are doubtful', async () => {
+      await world.source.write('UPDATE plus_commission_log_1 SET update_time = NULL');
+      saying(await look('tables'), /^1 rows of plus_commission_log_1 have no update_time/, 'doubtful');
+      await world.source.write(`UPDATE plus_commission_log_1 SET update_time = '2026-11-18 10:00:00'`);
+    });
+
+    test('a target without transactions is broken, and the statement that is told mends it', async () => {
+      await world.main.write('ALTER TABLE user_extension ENGINE = MyISAM');
+      await mended(/^user_extension of the target is MyISAM/, 'broken', 'main');
+    });
+
+    test('a migration that is missing is broken, one of a newer version doubtful', async () => {
+      await world.main.write(`DELETE FROM tidemark_migration WHERE name = '0038-pause'`);
+      await world.main.write(
+        `INSERT INTO tidemark_migration (name, batch, migration_time) VALUES ('9999-later', 9, NOW())`,
+      );
+      const told = await look('tables');
+      saying(told, /^the main database lacks 1 of \d+ migrations, from 0038-pause on$/, 'broken');
+      saying(told, /migrated by a newer tidemark than this one: 9999-later$/, 'doubtful');
+      await world.main.write(`DELETE FROM tidemark_migration WHERE name = '9999-later'`);
+      expect((await world.cli(['migrate'])).code).toBe(0);
+      expect(complaints(await look('tables'))).toEqual([]);
+    });
+  });
+
+  describe('time', () => {
+    test('rows that are stamped in the zone of the server, and not in that of the setting, are broken', async () => {
+      // The host's zone is what a server takes by default: here the setting is the one that is wrong.
+      const [row] = await world.source.tuples('SELECT CONVERT_TZ(NOW(), @@session.time_zone, @@global.time_zone)');
+      await world.source.write('INSERT INTO user_extension VALUES (?)', [
+        [7, 7, 1, null, '7', 1, row?.[0], row?.[0]] as string[],
+      ]);
+      const told = await look('time', { TIDEMARK_TIMEZONE: 'America/Caracas' });
+      saying(
+        told,
+        /^the rows of user_extension are stamped in another time zone than TIDEMARK_TIMEZONE=America/,
+        'broken',
+      );
+      await world.source.write('DELETE FROM user_extension');
+    });
+
+    test('a checkpoint ahead of the clock of the source is broken', async () => {
+      await world.main.write(
+        `INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES ('sync-user-extension', '', NOW() + INTERVAL 20 DAY, UUID(), NOW())`,
+      );
+      const { next } = saying(await look('time'), /^the clock of the source says .*, and was .* before/, 'broken');
+      expect(next[0]).toContain('tidemark run sync-user-extension --sweep');
+      await world.main.write('DELETE FROM tidemark_checkpoint');
+    });
+  });
+
+  describe('this host', () => {
+    const withCrontab = (text: string) => {
+      const bin = mkdtempSync(join(tmpdir(), 'tidemark-bin-'));
+      writeFileSync(join(bin, 'crontab'), `#!/bin/sh\ncat <<'END'\n${text}\nEND\n`);
+      chmodSync(join(bin, 'crontab'), 0o755);
+      return { PATH: `${bin}:${process.env.PATH}` };
+    };
+
+    test("the lines of the user's crontab that start tidemark are counted, and a running cron is seen", async () => {
+      const bin = mkdtempSync(join(tmpdir(), 'tidemark-cron-'));
+      copyFileSync('/bin/sleep', join(bin, 'cron'));
+      const cron = spawn(join(bin, 'cron'), ['60']);
+      await once(cron, 'spawn');
+      try {
+        const crontab =
+          '# tidemark\n*/2 * * * * /opt/tidemark/bin/tidemark run a\n5 3 * * * backup\n* * * * * sleep 6; tidemark run b';
+        const { findings: told } = json<{ findings: { says: string; state: string }[] }>(
+          await world.cli(['doctor', '--json'], { ...withCrontab(crontab), TIDEMARK_STATEMENTS: folder }),
+        );
+        const says = told.filter(({ state }) => state === 'fine').map((one) => one.says);
+        expect(says).toContain('2 lines of crontab -l start tidemark');
+        expect(says).toContain('cron runs');
+      } finally {
+        cron.kill();
+      }
+    });
+
+    test('a folder of statements that is not there is broken', async () => {
+      saying(await look('host', { TIDEMARK_STATEMENTS: join(folder, 'none') }), /is not there$/, 'broken');
+    });
+
+    test('a log that cannot be written is broken', async () => {
+      saying(await look('host', { TIDEMARK_LOG_FILE: join(folder, 'none', 'log') }), /cannot be written$/, 'broken');
+      mkdirSync(join(folder, 'logs'));
+      saying(await look('host', { TIDEMARK_LOG_FILE: join(folder, 'logs', 'log') }), /can be written$/, 'fine');
+    });
+  });
+
+  describe('the work', () => {
+    const record = (shard: string, host: string, pid: number, started: string, ended = 'NULL') =>
+      world.main.write(
+        `INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at, ended_at)
+         VALUES ('run', 'sync-commission-log', '${shard}', 'windows', ?, ?, CONVERT_TZ(${started}, '+00:00', '+08:00'), ${ended})`,
+        [host, pid],
+      );
+    const clear = () => world.main.write('DELETE FROM tidemark_run');
+
+    test('a run whose process is gone was killed; one whose process lives is left alone', async () => {
+      const dead = spawn('true');
+      await once(dead, 'exit');
+      await record('3', hostname(), dead.pid as number, 'NOW()');
+      await record('4', hostname(), process.pid, 'NOW()');
+      const told = await look('work');
+      const { next } = saying(
+        told,
+        /^sync-commission-log 3: run run of .* was killed \(process \d+ is gone\)$/,
+        'doubtful',
+      );
+      expect(next).toEqual(['tidemark run sync-commission-log 3']);
+      expect(complaints(told).filter((one) => one.includes('sync-commission-log 4'))).toEqual([]);
+      await clear();
+    });
+
+    test('a process that was given the number later is another', async () => {
+      await record('3', hostname(), process.pid, 'NOW() - INTERVAL 1 HOUR');
+      saying(await look('work'), /^sync-commission-log 3: .* was killed/, 'doubtful');
+      await clear();
+    });
+
+    test('a run of another host that has not ended for hours is doubtful, a young one is not', async () => {
+      await record('3', 'elsewhere', 1, 'NOW() - INTERVAL 1 DAY');
+      await record('4', 'elsewhere', 1, 'NOW() - INTERVAL 1 MINUTE');
+      const told = await look('work');
+      saying(told, /^sync-commission-log 3: .* has not ended \(process 1 on elsewhere\)$/, 'doubtful');
+      expect(told.filter(({ says }) => says.includes('sync-commission-log 4'))).toEqual([]);
+      await clear();
+    });
+
+    test('shards that were last started long before their schedule would have are named, with the command', async () => {
+      for (let shard = 0; shard < 10; shard++) {
+        const started = shard === 7 || shard === 8 ? 'NOW() - INTERVAL 1 HOUR' : 'NOW()';
+        await record(String(shard), hostname(), process.pid, started, `CONVERT_TZ(${started}, '+00:00', '+08:00')`);
+      }
+      const told = await look('work');
+      const { next } = saying(
+        told,
+        /^sync-commission-log \(shards 7, 8\) was last at work at .*, and its schedule is \*\/2/,
+        'doubtful',
+      );
+      expect(next).toEqual(['tidemark run sync-commission-log 7 8']);
+      await clear();
+    });
+
+    test('a pause is told with its reason and who it was, and a paused shard has not missed its time', async () => {
+      await world.main.write(
+        `INSERT INTO tidemark_pause VALUES ('rollup-income', '', 'moving tables', 'ann', '2026-11-20 10:00:00')`,
+      );
+      const told = await look('work');
+      const pause = saying(
+        told,
+        /^rollup-income is paused since 2026-11-20T10:00:00\+08:00 by ann: moving tables$/,
+        'doubtful',
+      );
+      expect(pause.next).toEqual(['tidemark resume rollup-income']);
+      expect(complaints(told).filter((one) => /rollup-income has never/.test(one))).toEqual([]);
+      await world.main.write('DELETE FROM tidemark_pause');
+    });
+
+    test('open dead letters are counted', async () => {
+      await world.main.write(
+        `INSERT INTO tidemark_dead_letter (job, shard, row_key, content, reason, code, attempts, run_id, first_at, last_at)
+         VALUES ('sync-user-extension', '', '5', '{}', 'no', 0, 1, UUID(), NOW(), NOW())`,
+      );
+      saying(await look('work'), /^sync-user-extension has 1 open dead letters$/, 'doubtful');
+      await world.main.write('DELETE FROM tidemark_dead_letter');
+    });
+  });
+
+  /** Without a setting from the environment. */
+  const inFolder = async (cwd: string, args: readonly string[]) => {
+    const { execFile } = await import('node:child_process');
+    const { tidemarkPath } = await import('../support/world.ts');
+    return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+      execFile(tidemarkPath, [...args], { cwd, env: { PATH: process.env.PATH ?? '' } }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+      );
+    });
+  };
+});
