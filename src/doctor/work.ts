@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { type ShardName, titleOf } from '../engine/checkpoint.ts';
 import type { Job } from '../engine/job.ts';
-import { readPauses } from '../engine/pause.ts';
+import { pauseText, readPauses } from '../engine/pause.ts';
 import type { Instant } from '../engine/zone.ts';
 import type { Reader } from '../platform/mysql.ts';
 import { type Check, doubtful, type Finding, fine } from './check.ts';
@@ -85,7 +85,7 @@ function judge(run: OpenRun, job: Job, { zone }: Patient): Finding | null {
 }
 
 /** Whether a process is there and was there when the run began: numbers are given again. */
-export function lives(pid: number, since: Instant): boolean {
+function lives(pid: number, since: Instant): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -113,7 +113,7 @@ async function pauses({ zone }: Patient, jobs: readonly Job[], reader: Reader): 
     .filter(({ job }) => jobs.some(({ name }) => name === job))
     .map((pause) =>
       doubtful(
-        `${titleOf(pause)} is paused since ${pause.since === null ? 'nobody knows when' : zone.iso(pause.since)} by ${pause.who}: ${pause.reason}`,
+        pauseText(pause, zone),
         'nothing new is begun until somebody resumes it',
         `tidemark resume ${titleOf(pause)}`,
       ),

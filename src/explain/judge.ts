@@ -74,7 +74,7 @@ function plainColumns(by: string, name: string): string[] | null {
 }
 
 /** The index that WHERE and ORDER ask for: what is equal first, then what is in order or within a range. */
-export function wantedColumns(access: Access, sort: Sort | undefined): string[] {
+function wantedColumns(access: Access, sort: Sort | undefined): string[] {
   const { equal, range } = comparedColumns(access);
   const sorted = sort === undefined ? [] : (plainColumns(sort.by, access.name) ?? []);
   const ordered = sorted.length > 0 && (range.length === 0 || range.includes(sorted[0] as string));

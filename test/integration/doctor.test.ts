@@ -340,7 +340,7 @@ describe('doctor', () => {
       const told = await look('work');
       const pause = saying(
         told,
-        /^rollup-income is paused since 2026-11-20T10:00:00\+08:00 by ann: moving tables$/,
+        /^rollup-income is paused since 2026-11-20 10:00:00 by ann: moving tables$/,
         'doubtful',
       );
       expect(pause.next).toEqual(['tidemark resume rollup-income']);
