@@ -8,17 +8,20 @@ import { databaseSettings } from '../platform/config.ts';
 import { identifier, type Reader } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import { broken, type Check, fine } from './check.ts';
-import { jobsIn, type Patient, targetsOf } from './patient.ts';
+import { jobsIn, type Patient, placesOf, targetsOf } from './patient.ts';
 
 /** Access denied: to the database, to a table, to a column. */
 const denied = new Set([1044, 1142, 1143]);
 
 export function privilegeChecks(patient: Patient): Check[] {
+  const proven = (['source', 'ledger'] as const).filter(
+    (name) => name === 'source' || patient.config.get(databaseSettings[name]) !== undefined,
+  );
   return [
-    sight(patient, 'source'),
+    ...proven.map((name) => sight(patient, name)),
     readsSource(patient),
     ...targetsOf(patient).map((name) => writes(patient, name)),
-  ].concat(targetsOf(patient).includes('ledger') ? sight(patient, 'ledger') : []);
+  ];
 }
 
 /** Without PROCESS the statements of others are hidden, and nothing can be proven. */
@@ -31,7 +34,7 @@ const sight = ({ config }: Patient, name: 'source' | 'ledger'): Check => ({
       return [fine('PROCESS is not needed: TIDEMARK_SETTLE_LAG is set, and nothing is proven')];
     const session = await access.session(name);
     await checkSight(session, databaseSettings[name]);
-    return [fine(`${await accountOf(session)} sees the statements of others (PROCESS)`)];
+    return [fine(`${await accountOf(session)} sees the statements of others at the ${name} (PROCESS)`)];
   },
 });
 
@@ -95,7 +98,10 @@ const writes = (patient: Patient, name: 'main' | 'ledger'): Check => ({
 
 /** Those that migrations make, and the copies. Whether they are there is asked elsewhere. */
 async function writtenTables(patient: Patient, name: 'main' | 'ledger', reader: Reader): Promise<string[]> {
-  const made = (await patient.migrationsOf(name, reader)).flatMap(({ sql }) =>
+  const names = placesOf(patient).find((place) => place.names.includes(name))?.names ?? [];
+  const targets = names.filter((one) => one !== 'source');
+  const migrations = (await Promise.all(targets.map((target) => patient.migrationsOf(target, reader)))).flat();
+  const made = migrations.flatMap(({ sql }) =>
     [...sql.matchAll(/^CREATE TABLE IF NOT EXISTS `?(\w+)`?/gm)].map(([, table]) => `${table}`),
   );
   const copies = jobsIn(patient, name).flatMap((job) => (isTableJob(job) ? (job.targetTable ?? []) : []));

@@ -112,7 +112,7 @@ async function primary(session: Session, { config }: Patient, name: DatabaseName
   return [fine(`the ${name} database is on a primary that can be written`)];
 }
 
-async function encryption(session: Session, { url, names }: Place): Promise<Finding[]> {
+export async function encryption(session: Reader, { url, names }: Place): Promise<Finding[]> {
   const [row] = await session.tuples(`SHOW SESSION STATUS LIKE 'Ssl_cipher'`);
   const cipher = String(row?.[1] ?? '');
   const setting = databaseSettings[names[0] as DatabaseName];

@@ -2,14 +2,13 @@
 import { isTableJob, shardNames, type TableJob } from '../engine/job.ts';
 import { Source } from '../engine/source.ts';
 import { describeSource } from '../engine/source-table.ts';
+import { silentLog } from '../platform/log.ts';
 import { identifier, type Reader, type Session } from '../platform/mysql.ts';
 import type { Table } from '../platform/table.ts';
 import { broken, type Check, doubtful, type Finding, fine } from './check.ts';
 import { folded, Notes } from './notes.ts';
 import type { Patient } from './patient.ts';
 import { jobsInUse } from './patient.ts';
-
-const why = 'what a run would warn of is told here';
 
 export const tableChecks = (patient: Patient): Check[] =>
   jobsInUse(patient)
@@ -44,12 +43,12 @@ async function lookAt(
   source: Session,
   target: Session,
 ): Promise<Finding[]> {
-  const notes = new Notes(why);
-  const table = await notes.tried(() => describeSource(source, job, shard, notes.log));
+  const notes = new Notes('');
+  const table = await notes.tried(() => describeSource(source, job, shard, silentLog));
   if (table === null) return notes.findings;
-  // Of an index that is not there at all, ours says more.
-  const found = notes.findings.filter(({ says }) => !says.startsWith('no index of '));
-  const timeless = await new Source(table, job.source, patient.zone).timeless(source);
+  const found = index(table, job);
+  const isQuick = table.indexes.some(({ columns }) => columns[0] === job.source.time);
+  const timeless = isQuick ? await new Source(table, job.source, patient.zone).timeless(source) : 0;
   if (timeless > 0)
     found.push(
       doubtful(
@@ -62,7 +61,7 @@ async function lookAt(
   const log = sides.log;
   const missingColumns = patient.config.get('TIDEMARK_MISSING_COLUMNS') ?? 'warn';
   await sides.tried(() => job.prepare({ table, target, log, missingColumns }));
-  return [...found, ...sides.findings, ...index(table, job), ...(await inInnodb(source, table.name))];
+  return [...found, ...sides.findings, ...(await inInnodb(source, table.name))];
 }
 
 /** Windows go by time, pages by (time, key); an index of InnoDB has the primary key behind its own columns. */

@@ -3,7 +3,7 @@ import type { Finding } from '../../src/doctor/check.ts';
 import { schedules } from '../../src/doctor/cron.ts';
 import { room } from '../../src/doctor/host.ts';
 import { memory, writing } from '../../src/doctor/redis.ts';
-import { bigNumbers, sessionKept } from '../../src/doctor/servers.ts';
+import { bigNumbers, encryption, sessionKept } from '../../src/doctor/servers.ts';
 import { node } from '../../src/doctor/settings.ts';
 import { index } from '../../src/doctor/tables.ts';
 import { clock } from '../../src/doctor/time.ts';
@@ -31,6 +31,16 @@ describe('the way of a number through the driver', () => {
     const same = '9223372036854775807';
     expect(states(await bigNumbers(answering([0, same, same, same]), 'there'))).toEqual(['broken']);
   });
+});
+
+test.each([
+  ['mysql://u@db.example.com/plus', '', 'doubtful'],
+  ['mysql://u@db.example.com/plus?ssl=skip-verify', 'TLS_AES_256_GCM_SHA384', 'doubtful'],
+  ['mysql://u@db.example.com/plus?ssl=true', 'TLS_AES_256_GCM_SHA384', 'fine'],
+  ['mysql://u@127.0.0.1/plus', '', 'fine'],
+])('the connection to %s with the cipher "%s" is %s', async (address, cipher, state) => {
+  const place = { names: ['source'], url: new URL(address) } as const;
+  expect(states(await encryption(answering(['Ssl_cipher', cipher]), place))).toEqual([state]);
 });
 
 test.each([

@@ -11,19 +11,21 @@ import { Config } from '../../src/platform/config.ts';
 import { SetupError } from '../../src/platform/errors.ts';
 
 let folder: string;
-let files: Record<'private' | 'public' | 'bare' | 'bareOld' | 'text', string>;
+let files: Record<'private' | 'own' | 'public' | 'bare' | 'bareOld' | 'text', string>;
 const setting = 'TIDEMARK_ALIPAY_KEY_FILE';
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'tidemark-providers-'));
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const theirs = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey;
   const put = (name: string, content: string) => {
     writeFileSync(join(folder, name), content);
     return join(folder, name);
   };
   files = {
     private: put('private.pem', privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
-    public: put('public.pem', publicKey.export({ type: 'spki', format: 'pem' }).toString()),
+    own: put('own.pem', publicKey.export({ type: 'spki', format: 'pem' }).toString()),
+    public: put('public.pem', theirs.export({ type: 'spki', format: 'pem' }).toString()),
     bare: put('bare.txt', privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64')),
     bareOld: put('old.txt', privateKey.export({ type: 'pkcs1', format: 'der' }).toString('base64')),
     text: put('text.txt', 'no key at all'),
@@ -50,6 +52,11 @@ describe('providers from settings', () => {
 
   test('one with all of its settings is', () =>
     expect([...providersFrom(settingsOf(alipay())).keys()]).toEqual(['alipay']));
+
+  test('one whose public key is the other half of our own key is a mistake: no answer would ever verify', () => {
+    const mistaken = { ...alipay(), TIDEMARK_ALIPAY_PUBLIC_KEY_FILE: files.own };
+    expect(() => providersFrom(settingsOf(mistaken))).toThrow('holds the public half of our own private key');
+  });
 
   test('one with some of its settings is a mistake that names the others', () => {
     const { TIDEMARK_ALIPAY_KEY_FILE: _, TIDEMARK_NOTICE_URL: __, ...rest } = alipay();
