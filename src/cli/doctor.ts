@@ -53,20 +53,36 @@ const gravest = (told: readonly Told[]): State =>
 
 const coloured = (state: State, text: string): string => styleText(colours[state], text, { stream: process.stdout });
 
+const order = ['broken', 'doubtful', 'not-looked-at', 'fine'] as const;
+
 function report(told: readonly Told[], verbose: boolean): void {
   for (const group of groups) {
     const own = told.filter((one) => one.group === group);
     if (own.length === 0) continue;
     print(`${titles[group].padEnd(20)}${summary(own)}`);
-    for (const finding of own) if (verbose || finding.state !== 'fine') tell(finding);
+    for (const state of order) {
+      const here = own.filter((one) => one.state === state);
+      if (state === 'not-looked-at') leftOut(here, verbose);
+      else if (verbose || state !== 'fine') for (const finding of here) tell(finding);
+    }
   }
   print(`\n${summary(told)}`);
+  const first = told.find(({ state, next }) => state === 'broken' && next.length > 0);
+  if (first !== undefined) print(`Begin with: ${first.next[0]}`);
+}
+
+/** By what kept one from looking; what it was only for who asks. */
+function leftOut(told: readonly Told[], verbose: boolean): void {
+  for (const why of new Set(told.map((one) => one.why))) {
+    const abouts = told.filter((one) => one.why === why).map(({ says }) => says);
+    const start = `  ${coloured('not-looked-at', symbols['not-looked-at'])} `;
+    print(wrapped(start, 4, `not looked at, because ${why}${verbose ? `: ${abouts.join('; ')}` : ''}`));
+  }
 }
 
 /** `12 fine, 1 broken`, the gravest first. */
 function summary(told: readonly Told[]): string {
-  const states = ['broken', 'doubtful', 'not-looked-at', 'fine'] as const;
-  return states
+  return order
     .filter((state) => count(told, state) > 0)
     .map((state) => coloured(state, `${count(told, state)} ${words[state]}`))
     .join(', ');

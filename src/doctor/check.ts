@@ -17,9 +17,9 @@ export type State = 'fine' | 'doubtful' | 'broken' | 'not-looked-at';
 
 export interface Finding {
   readonly state: State;
-  /** What was found, one sentence. */
+  /** What was found, one sentence; of what was not looked at, what it was. */
   readonly says: string;
-  /** Why it matters, one sentence; null where that needs no word. */
+  /** Why it matters, one sentence, or why it was not looked at; null where that needs no word. */
   readonly why: string | null;
   /** The commands or SQL that mend it. */
   readonly next: readonly string[];
@@ -59,4 +59,10 @@ export const broken = (says: string, why: string | null, ...next: string[]): Fin
   next,
 });
 
-export const notLookedAt = (says: string): Finding => ({ state: 'not-looked-at', says, why: null, next: [] });
+/** @param about what was left out, and why */
+export const notLookedAt = (about: string, why: string): Finding => ({
+  state: 'not-looked-at',
+  says: about,
+  why,
+  next: [],
+});

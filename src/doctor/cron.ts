@@ -22,7 +22,7 @@ export const cronChecks = (patient: Patient): Check[] => [
     needs: [],
     async look() {
       const processes = processesHere();
-      if (processes === null) return [notLookedAt('cron: not looked at, this host has no /proc')];
+      if (processes === null) return [notLookedAt('cron', 'this host has no /proc')];
       const crontabs = [...(await ownCrontab()), ...systemCrontabs()].filter(({ lines }) => lines.length > 0);
       const cronRuns = processes.some(({ name }) => cronNames.has(name));
       const daemonRuns = processes.some(

@@ -56,7 +56,7 @@ export async function examine(patient: Patient): Promise<Told[]> {
 async function within(check: Check, databases: Databases, away: ReadonlyMap<string, string>): Promise<Told[]> {
   const tell = (findings: readonly Finding[]) => findings.map((finding) => ({ group: check.group, ...finding }));
   const lacks = check.needs.find((name) => away.has(name));
-  if (lacks !== undefined) return tell([notLookedAt(`${check.about}: not looked at, ${away.get(lacks)}`)]);
+  if (lacks !== undefined) return tell([notLookedAt(check.about, `${away.get(lacks)}`)]);
   const connections = new Connections(databases);
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<Finding[]>((resolve) => {
@@ -78,7 +78,7 @@ function findingOf(error: unknown, check: Check): Finding {
     return broken(error.message, null, ...(error.next === undefined ? [] : [error.next]));
   const reason = explained(error);
   const says = reason instanceof Error ? reason.message : String(reason);
-  if (reason instanceof TidemarkError) return notLookedAt(`${check.about}: not looked at, ${says}`);
+  if (reason instanceof TidemarkError) return notLookedAt(check.about, says);
   return doubtful(
     `${check.about}: the check itself failed, ${says}`,
     'this should not happen, and what it was to look at is not known',

@@ -87,11 +87,7 @@ const zones = (patient: Patient): Check[] =>
         const all = folded(found);
         if (all.length > 0) return all;
         if (looked === 0)
-          return [
-            notLookedAt(
-              `the zone of the rows of ${job.name}: not looked at, there is no table with an index on its time`,
-            ),
-          ];
+          return [notLookedAt(`the zone of the rows of ${job.name}`, 'there is no table with an index on its time')];
         return [fine(`the rows of ${job.name} are stamped in ${zone.name}, as far as can be told`)];
       },
     }));

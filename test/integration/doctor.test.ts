@@ -45,12 +45,22 @@ describe('doctor', () => {
     expect(await everything(world)).toEqual(before);
   });
 
+  test('what is fine is a number in the line of its group, unless asked for; a doubt alone ends it with 0', async () => {
+    const plain = await world.cli(['doctor'], { NO_COLOR: '1' });
+    expect(plain, plain.stdout).toMatchObject({ code: 0, stderr: '' });
+    expect(plain.stdout).toMatch(/^Privileges {10}5 fine$/m);
+    expect(plain.stdout).not.toContain('PROCESS');
+    const verbose = await world.cli(['doctor', '--verbose']);
+    expect(verbose.stdout).toMatch(/^ {2}✓ .*sees the statements of others at the source \(PROCESS\)$/m);
+  });
+
   describe('settings', () => {
     test('each that is missing is broken, and what lies behind it is not looked at', async () => {
       const told = await findings({});
       for (const name of ['SOURCE_DATABASE_URL', 'MAIN_DATABASE_URL', 'REDIS_URL'])
         saying(told, new RegExp(`^${name} is missing: expected .*, such as `), 'broken');
-      saying(told, /^SELECT on the source tables: not looked at, SOURCE_DATABASE_URL is not set$/, 'not-looked-at');
+      const { why } = saying(told, /^SELECT on the source tables$/, 'not-looked-at');
+      expect(why).toBe('SOURCE_DATABASE_URL is not set');
     });
 
     test('one that is malformed is broken, and the rest is looked at all the same', async () => {
@@ -92,19 +102,18 @@ describe('doctor', () => {
       const told = await look(undefined, away);
       saying(told, /^the main database mia at 127\.0\.0\.1:1 cannot be reached: .*ECONNREFUSED/, 'broken');
       saying(told, /^Redis does not answer/, 'doubtful');
-      saying(
-        told,
-        /^tables of sync-commission-log: not looked at, the main database does not answer$/,
-        'not-looked-at',
+      expect(saying(told, /^tables of sync-commission-log$/, 'not-looked-at').why).toBe(
+        'the main database does not answer',
       );
       saying(told, /may read all 11 source tables$/, 'fine');
       expect(JSON.stringify(told)).not.toContain('secret');
     });
 
-    test('end the command with 78; a doubt alone ends it with 0', async () => {
+    test('end the command with 78, and the last line is what to begin with', async () => {
       const broken = await world.cli(['doctor'], away);
       expect(broken.code).toBe(78);
       expect(broken.stdout).toContain('next  check MAIN_DATABASE_URL: tidemark config');
+      expect(broken.stdout).toMatch(/Begin with: check MAIN_DATABASE_URL: tidemark config\n$/);
       expect(broken.stdout).not.toContain('secret');
     });
   });
