@@ -12,7 +12,7 @@ import { parseEnv } from 'node:util';
 import { IANAZone } from 'luxon';
 import * as v from 'valibot';
 import { alarmSettings } from './alarm-settings.ts';
-import { ownFolder, programFolder } from './entry.ts';
+import { ownFolder, programFolder, shellEntryVariable } from './entry.ts';
 import { SetupError } from './errors.ts';
 import { paymentSettings } from './payment-settings.ts';
 import { type Definition, duration, isUrl } from './setting.ts';
@@ -333,7 +333,7 @@ export class Config {
           `${name} (${layer?.file ?? from}) is "${value}": expected ${definition.expects}, such as ${definition.example}`,
         );
     }
-    const known = new Set<string>(settingNames);
+    const known = new Set<string>([...settingNames, shellEntryVariable]);
     const unknown = layers.flatMap(({ values }) =>
       Object.keys(values).filter((name) => name.startsWith('TIDEMARK_') && !known.has(name)),
     );

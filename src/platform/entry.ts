@@ -39,10 +39,13 @@ export interface Calling {
   readonly onTerminal: boolean;
 }
 
+/** Set by bin/tidemark, and no setting. */
+export const shellEntryVariable = 'TIDEMARK_CALLED_AS';
+
 const callingNow = (): Calling => ({
   entry: process.argv[1],
   nodeFlags: process.execArgv,
-  shellEntry: process.env.TIDEMARK_CALLED_AS,
+  shellEntry: process.env[shellEntryVariable],
   path: process.env.PATH ?? '',
   folder: process.cwd(),
   onTerminal: process.stderr.isTTY === true,

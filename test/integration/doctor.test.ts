@@ -46,8 +46,9 @@ describe('doctor', () => {
   });
 
   test('what is fine is a number in the line of its group, unless asked for; a doubt alone ends it with 0', async () => {
-    const plain = await world.cli(['doctor'], { NO_COLOR: '1' });
+    const plain = await world.cli(['doctor'], { TIDEMARK_STATEMENTS: folder });
     expect(plain, plain.stdout).toMatchObject({ code: 0, stderr: '' });
+    expect(plain.stdout).toMatch(/^Settings {12}2 fine$/m);
     expect(plain.stdout).toMatch(/^Privileges {10}5 fine$/m);
     expect(plain.stdout).not.toContain('PROCESS');
     const verbose = await world.cli(['doctor', '--verbose']);
