@@ -13,7 +13,7 @@ import { didYouMean } from './nearest.ts';
 import { newList, withJob } from './new-job/list.ts';
 import { type Place, placeFor, relativeImport } from './new-job/place.ts';
 import { type JobText, jobText, testText } from './new-job/templates.ts';
-import { print } from './output.ts';
+import { asTyped, print } from './output.ts';
 
 export interface NewJobOptions {
   kind: JobText['kind'];
@@ -182,6 +182,7 @@ function nextLines({ folder, test, entry, style }: Place, { name, source }: JobT
     [`${program} migrate`, `the tables it needs; ${source} must be there`],
     [`${program} run ${name}`, ''],
   ] as const;
-  const width = Math.max(...lines.map(([command = '']) => command.length));
-  return lines.map(([command = '', why = '']) => `  ${why === '' ? command : `${command.padEnd(width)}  # ${why}`}`);
+  const told = lines.map(([command = '', why = '']) => ({ command: asTyped(command), why }));
+  const width = Math.max(...told.map(({ command }) => command.length));
+  return told.map(({ command, why }) => `  ${why === '' ? command : `${command.padEnd(width)}  # ${why}`}`);
 }
