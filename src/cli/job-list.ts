@@ -86,7 +86,11 @@ function checkJob(job: Job, place: number): void {
   for (const schema of [base, kind.schema]) {
     const { issues } = v.safeParse(schema, job, { abortEarly: true });
     const [issue] = issues ?? [];
-    if (issue !== undefined) throw wrong(`${called}: ${v.getDotPath(issue) ?? 'it'} is wrong: ${issue.message}`);
+    if (issue === undefined) continue;
+    const what = v.getDotPath(issue) ?? 'it';
+    throw wrong(
+      `${called}: ${issue.received === 'undefined' ? `${what} is missing` : `${what} is wrong: ${issue.message}`}`,
+    );
   }
 }
 

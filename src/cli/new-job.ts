@@ -27,9 +27,10 @@ export interface NewJobOptions {
 }
 
 export async function newJob(app: App, name: string, options: NewJobOptions): Promise<number> {
-  checkName(name, app.jobs);
   const place = placeFor(name);
-  const text = describe(app, name, options);
+  const jobs = place.isOurs ? app.jobs : [];
+  checkName(name, jobs);
+  const text = describe(jobs, name, options);
   const files = filesOf(place, text);
   for (const { file, isNew } of files)
     if (isNew && existsSync(file))
@@ -67,7 +68,7 @@ const camel = (name: string) => name.replace(/-(\w)/g, (_, letter: string) => le
 const schedules = { table: '*/5 * * * *', following: '20 * * * *', period: '30 1 * * *' } as const;
 
 /** What is not said is guessed: from the job's name, and from the jobs that are there. */
-function describe(app: App, name: string, options: NewJobOptions): JobText {
+function describe(jobs: readonly Job[], name: string, options: NewJobOptions): JobText {
   const { kind, time = 'update_time', key = 'id', by = 'create_time', schedule = schedules[kind] } = options;
   if (options.follows !== undefined && kind !== 'following') throw onlyFor('--follows', kind);
   if (options.by !== undefined && kind !== 'following') throw onlyFor('--by', kind);
@@ -76,8 +77,8 @@ function describe(app: App, name: string, options: NewJobOptions): JobText {
       `--schedule "${schedule}" is no schedule: expected five fields of cron`,
       "--schedule '*/5 * * * *'",
     );
-  const follows = kind === 'following' ? upstream(app, name, options.follows) : '';
-  const source = options.source ?? guessedSource(app, name, kind, follows);
+  const follows = kind === 'following' ? upstream(jobs, name, options.follows) : '';
+  const source = options.source ?? guessedSource(jobs, name, kind, follows);
   const target = options.target ?? (kind === 'table' ? source : snake(name));
   const identifiers = { source, time, key, target, by };
   for (const [option, value] of Object.entries(identifiers))
@@ -92,7 +93,7 @@ const onlyFor = (option: string, kind: string) =>
     'tidemark new-job --help',
   );
 
-function upstream({ jobs }: App, name: string, asked: string | undefined): string {
+function upstream(jobs: readonly Job[], name: string, asked: string | undefined): string {
   const able = jobs.filter((job) => job.target === 'main' && !isDueJob(job)).map((job) => job.name);
   if (asked !== undefined && able.includes(asked)) return asked;
   const known = able.length === 0 ? 'there is none yet' : `expected one of ${able.join(', ')}`;
@@ -104,7 +105,7 @@ function upstream({ jobs }: App, name: string, asked: string | undefined): strin
   throw new UsageError(`--follows is missing: the job whose results it works on; ${known}`, next);
 }
 
-function guessedSource({ jobs }: App, name: string, kind: JobText['kind'], follows: string): string {
+function guessedSource(jobs: readonly Job[], name: string, kind: JobText['kind'], follows: string): string {
   if (kind === 'table') return snake(name.replace(/^(sync|copy)-/, ''));
   const copies = jobs.filter(isTableJob).filter((job) => job.targetTable !== undefined && job.target === 'main');
   const [first, second] = follows === '' ? copies : copies.filter((job) => job.name === follows);

@@ -15,23 +15,25 @@ const run = promisify(execFile);
 
 export class Team {
   readonly folder: string;
-  readonly #settings: Readonly<Record<string, string>>;
 
-  private constructor(folder: string, settings: Readonly<Record<string, string>>) {
+  private constructor(folder: string) {
     this.folder = folder;
-    this.#settings = settings;
   }
 
-  static async create(settings: Readonly<Record<string, string>> = {}, example = 'small-team'): Promise<Team> {
+  /** @param isEmpty there is nothing yet but package.json */
+  static async create({ isEmpty = false } = {}): Promise<Team> {
     const folder = await mkdtemp(join(tmpdir(), 'tidemark-team-'));
-    if (example !== '') await cp(join(repository, 'examples', example), folder, { recursive: true });
+    const example = join(repository, 'examples/small-team');
+    await cp(isEmpty ? join(example, 'package.json') : example, isEmpty ? join(folder, 'package.json') : folder, {
+      recursive: true,
+    });
     await installPacked(folder);
-    return new Team(folder, settings);
+    return new Team(folder);
   }
 
-  /** A program of the team's, or Node itself with flags before it, with these settings and nothing else but a PATH. */
+  /** A program of the team's, or Node itself with flags before it, with no settings but those of its folder. */
   node(args: readonly string[], cwd: string = this.folder): Promise<CliResult> {
-    const env = { PATH: process.env.PATH ?? '', HOME: this.folder, ...this.#settings };
+    const env = { PATH: process.env.PATH ?? '', HOME: this.folder };
     return new Promise((resolve) => {
       execFile(process.execPath, [...args], { cwd, env }, (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr });

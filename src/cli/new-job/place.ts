@@ -12,6 +12,8 @@ export interface Place {
   readonly list: string;
   readonly job: string;
   readonly test: string;
+  /** The list is that of the program that is running. */
+  readonly isOurs: boolean;
   /** A file with the three lines of the command line, where the package has none yet. */
   readonly entry: string | null;
   /** What stands behind an imported file's name: `.js`. */
@@ -45,6 +47,7 @@ function ownPlace(name: string): Place {
     list: join(ownFolder, 'jobs/index.ts'),
     job: join(ownFolder, 'jobs', `${name}.ts`),
     test: join(ownFolder, 'test/integration', `${name}.test.ts`),
+    isOurs: true,
     entry: null,
     ending: '.ts',
     style: {
@@ -75,13 +78,19 @@ function teamPlace(name: string, folder: string): Place {
   const ending = typed ? endingOf(folder, list) : '.js';
   const test = join(folder, 'test', `${name}.test${extension}`);
   const entry = join(folder, `tidemark${extension}`);
-  const isNew = list === undefined && programFolder() !== folder && !existsSync(entry);
+  const isOurs = programFolder() === folder;
+  if (!isOurs && list !== undefined)
+    throw new UsageError(
+      `${folder} has a list of jobs, which tidemark's own program does not know`,
+      `${typed ? 'npx tsx' : 'node'} tidemark${extension} new-job ${name}`,
+    );
   return {
     folder,
     list: list ?? join(jobs, `index${extension}`),
     job: join(jobs, `${name}${extension}`),
     test,
-    entry: isNew ? entry : null,
+    isOurs,
+    entry: isOurs || existsSync(entry) ? null : entry,
     ending,
     style: {
       typed,
