@@ -5,6 +5,7 @@
 import { Command, type ErrorOptions } from 'commander';
 import { UsageError } from '../platform/errors.ts';
 import { overview } from './help.ts';
+import { nearest } from './nearest.ts';
 import { asTyped } from './output.ts';
 
 export class OurCommand extends Command {
@@ -27,7 +28,8 @@ export class OurCommand extends Command {
   override error(message: string, { code }: ErrorOptions = {}): never {
     const path = pathOf(this);
     if (code === 'commander.excessArguments') {
-      const [first] = this.args.slice(this.registeredArguments.length);
+      const [first = ''] = this.args.slice(this.registeredArguments.length);
+      refuseSubcommand(this, first);
       throw new UsageError(`"${first}" is one argument too many for ${path}`, `${path} --help`);
     }
     const missing = /^error: missing required argument '(.*)'/.exec(message)?.[1];
@@ -42,6 +44,22 @@ export class OurCommand extends Command {
     throw new UsageError(sentence, `${path} --help`);
   }
 }
+
+/**
+ * `dead-letters lits`: taken for an argument of `dead-letters list`, which need not be typed.
+ *
+ * @throws UsageError where a neighbour of the command was probably meant
+ */
+export function refuseSubcommand(command: Command, typed: string): void {
+  const { parent } = command;
+  if (parent === null || parent.parent === null || parent.args[0] === command.name()) return;
+  const meant = nearest(typed, namesOf(parent));
+  if (meant === null) return;
+  const path = pathOf(parent);
+  throw new UsageError(`unknown command '${typed}' of ${path}; did you mean ${path} ${meant}?`, `${path} --help`);
+}
+
+export const namesOf = (command: Command) => command.commands.map((one) => one.name());
 
 /** `tidemark ledger show` */
 export function pathOf(command: Command): string {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../platform/errors.ts';
 import type { App } from './app.ts';
-import { pathOf } from './command.ts';
+import { namesOf, refuseSubcommand } from './command.ts';
 import { nearest } from './nearest.ts';
 
 export function correctMistakes(program: Command, app: App): void {
@@ -18,18 +18,8 @@ export function correctMistakes(program: Command, app: App): void {
       'tidemark --help',
     );
   });
-  // `dead-letters lits`: taken for the job of `dead-letters list`, which need not be typed.
   program.hook('preAction', (_, command) => {
-    const { parent } = command;
     const [typed] = command.args;
-    if (parent === null || parent === program || typed === undefined || parent.args[0] === command.name()) return;
-    const meant = jobs.includes(typed) ? null : nearest(typed, namesOf(parent));
-    if (meant !== null)
-      throw new UsageError(
-        `unknown command '${typed}' of ${pathOf(parent)}; did you mean ${pathOf(parent)} ${meant}?`,
-        `${pathOf(parent)} --help`,
-      );
+    if (typed !== undefined && !jobs.includes(typed)) refuseSubcommand(command, typed);
   });
 }
-
-const namesOf = (command: Command) => command.commands.map((one) => one.name());

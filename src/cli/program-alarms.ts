@@ -6,6 +6,7 @@ import { type Done, duration, examples } from './options.ts';
 export function addAlarms(program: Command, app: App, done: Done): void {
   program
     .command('watch')
+    .summary('find what failed, is late or did not run, and tell it')
     .description('find what failed, is late or did not run, and tell it by the channels that are set (for cron)')
     .option('--dry-run', 'print what would be told; tell and remember nothing')
     .option('--json', 'what stands and what was told, as one JSON object')
@@ -18,7 +19,10 @@ Exit 65: something stands, and no channel is set or --dry-run. Exit 1: every cha
 `,
     )
     .action(async (options) => done(await (await import('./watch.ts')).watch(app, options)));
-  const alarm = program.command('alarm').description('try the channels; look at what stands; keep something silent');
+  const alarm = program
+    .command('alarm')
+    .summary('try the channels; what stands; keep something silent')
+    .description('try the channels; look at what stands; keep something silent');
   const load = () => import('./alarm.ts');
   alarm
     .command('list', { isDefault: true })

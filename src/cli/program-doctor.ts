@@ -6,14 +6,16 @@ import { type Done, examples } from './options.ts';
 export function addDoctor(program: Command, app: App, done: Done): void {
   program
     .command('doctor')
-    .description('examine all that jobs rely on, and say what mends it')
+    .summary('check all that a job relies on; what mends it')
+    .description('check settings, servers, privileges, tables, clocks, Redis, cron and runs; what to do about each')
     .option('--verbose', 'what is fine, too, line by line')
     .option('--json', 'all of it as one JSON object')
     .addHelpText('after', examples('tidemark doctor', 'tidemark doctor --verbose', 'tidemark doctor --json'))
     .action(async (options) => done(await (await import('./doctor.ts')).doctor(app, options)));
   program
     .command('explain')
-    .description("a job's queries, their plans, the index that helps")
+    .summary('each query of a job with its plan, judged')
+    .description("each query of a job's dry run with its plan, judged; and the index that would help")
     .argument('<job>', 'one of `tidemark list`')
     .argument('[shard]', 'only this shard')
     .option('--from <time>', 'look at a run again from this time (with --to)')

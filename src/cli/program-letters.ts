@@ -80,6 +80,7 @@ export function addPauses(program: Command, app: App, done: Done): void {
   const load = () => import('./pause.ts');
   program
     .command('pause')
+    .summary('keep a job, or a shard of it, from beginning anything')
     .description('keep a job, or a shard of it, from beginning anything new; what is in hand is ended')
     .argument('<job>')
     .argument('[shard]')
@@ -97,6 +98,7 @@ export function addPauses(program: Command, app: App, done: Done): void {
     );
   program
     .command('resume')
+    .summary('let a paused job, or shard, go on where it was')
     .description('let a paused job, or shard, go on where it was')
     .argument('<job>')
     .argument('[shard]')

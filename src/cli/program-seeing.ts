@@ -18,6 +18,7 @@ function addLooking(program: Command, app: App, done: Done): void {
     .action(async (options) => done(await (await import('./list.ts')).list(app, options)));
   program
     .command('status')
+    .summary('what is behind, why, and what to type next')
     .description('what is behind, why, and what to type next; then what is well')
     .argument('[job]', 'only this one, with its watermark and its copy in Redis')
     .option('--all', 'a line for each shard, also where they are alike')
@@ -69,6 +70,7 @@ function addWhy(program: Command, app: App, done: Done): void {
 function addPast(program: Command, app: App, done: Done): void {
   program
     .command('history')
+    .summary('past runs: outcomes, durations, counts, errors')
     .description('past runs, the latest first: outcome, duration, counts, error')
     .argument('[job]', 'only of this one')
     .option('--shard <shard>', 'only of this shard of the job')
@@ -89,6 +91,7 @@ function addPast(program: Command, app: App, done: Done): void {
     );
   program
     .command('log')
+    .summary('the log of one run')
     .description('the log of one run, and what the history knows of it')
     .argument('<run>', 'its id, or the beginning of it')
     .option('--follow', 'go on with what comes, while the run is under way')

@@ -241,7 +241,11 @@ function fileLayer(from: Origin, path: string, folders: readonly string[]): Laye
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code !== 'ENOENT' && code !== 'ENOTDIR') {
-        throw new SetupError(`cannot read the settings in ${file}: ${(error as Error).message}`);
+        const reason = (error as Error).message;
+        throw new SetupError(
+          `cannot read the settings in ${file}: ${reason}`,
+          'make it a file that this user may read',
+        );
       }
     }
   }
