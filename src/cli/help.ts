@@ -21,7 +21,7 @@ export function overview(program: Command): string {
       .flatMap((name) => program.commands.find((command) => command.name() === name) ?? [])
       .map((command, place) => lineOf(place === 0 ? head : '', command)),
   );
-  return `Usage: ${program.name()} <command>      ${program.description()}\n\n${lines.join('\n')}\n\n`;
+  return `Usage: ${program.name()} <command>\n${program.description()}\n\n${lines.join('\n')}\n\n`;
 }
 
 function lineOf(head: string, command: Command): string {

@@ -37,7 +37,7 @@ export async function main(argv: readonly string[], app: App): Promise<number> {
 /** Every command of the program, as `--help`, completions and tests see them. */
 export function createProgram(app: App, done: Done): Command {
   const program = new OurCommand('tidemark')
-    .description('Cron jobs that never skip and never repeat a window.')
+    .description('Cron jobs that never skip and never repeat a window of time.')
     .version(ownVersion())
     .exitOverride()
     .addHelpText('after', 'tidemark <command> --help tells more, with examples.');

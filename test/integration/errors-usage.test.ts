@@ -1,5 +1,7 @@
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { everything, expectComplaint, told } from '../support/cli-tools.ts';
+import { typed } from '../support/in-process.ts';
 import { World } from '../support/world.ts';
 
 const sync = 'run sync-commission-log';
@@ -74,8 +76,8 @@ describe('what is typed wrong is answered in one sentence, with exit code 64, an
     expect(after).toEqual(before);
   });
 
-  test.each(mistakes.map(([typed, ...parts]) => ({ typed, parts })))('$typed', async ({ typed, parts }) => {
-    const result = await world.cli(typed.split(' '));
+  test.each(mistakes.map(([line, ...parts]) => ({ line, parts })))('$line', async ({ line, parts }) => {
+    const result = await typed(line.split(' '), { settings: world.settings, folder: tmpdir() });
     expectComplaint(result, 64, ...parts);
     expect(result.stdout).toBe('');
     expect(told(result).warnings).toEqual([]);
@@ -91,26 +93,18 @@ describe('what is typed wrong is answered in one sentence, with exit code 64, an
     expectComplaint(result, 64, 'sync-commission-log 4');
   });
 
-  test('help, for people who type nothing or ask for it', async () => {
-    for (const typed of ['--help', 'run --help', 'dead-letters --help', '--version']) {
-      const result = await world.cli(typed.split(' '));
-      expect(result).toMatchObject({ code: 0, stderr: '' });
-      expect(result.stdout.length).toBeGreaterThan(4);
-    }
-    for (const command of [
-      'run',
-      'list',
-      'status',
-      'verify',
-      'checkpoint',
-      'dead-letters',
-      'migrate',
-      'config',
-      'local',
-      'demo',
-    ])
-      expect((await world.cli([command, '--help'])).stdout, command).toMatch(/Examples:|Commands:/);
+  test('a process of its own says the same, and ends with the same code', async () => {
+    for (const [line, ...parts] of [mistakes[0], mistakes[10], mistakes[14], mistakes[16]].filter(
+      (one) => one !== undefined,
+    ))
+      expectComplaint(await world.cli(line.split(' ')), 64, ...parts);
+    for (const [settings, code, part] of [
+      [{ MAIN_DATABASE_URL: 'nonsense' }, 78, 'MAIN_DATABASE_URL'],
+      [{ MAIN_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/mia' }, 69, 'cannot be reached'],
+    ] as const)
+      expectComplaint(await world.cli(['run', 'sync-user-extension'], settings), code, part);
     const nothing = await world.cli([]);
-    expect(nothing.stdout + nothing.stderr).toMatch(/Usage: tidemark/);
+    expect(nothing.code).toBe(64);
+    expect(nothing.stderr).toMatch(/Usage: tidemark/);
   });
 });
