@@ -62,6 +62,6 @@ export function refuseSubcommand(command: Command, typed: string): void {
 export const namesOf = (command: Command) => command.commands.map((one) => one.name());
 
 /** `tidemark ledger show` */
-export function pathOf(command: Command): string {
+function pathOf(command: Command): string {
   return command.parent === null ? 'tidemark' : `${pathOf(command.parent)} ${command.name()}`;
 }
