@@ -11,7 +11,7 @@ import { pauseText } from '../engine/pause.ts';
 import type { JobResult, Request, ShardResult } from '../engine/run.ts';
 import type { Zone } from '../engine/zone.ts';
 import { isOutOfTime } from './halt.ts';
-import { counted, grouped } from './output.ts';
+import { counted, grouped, remark } from './output.ts';
 import { durationOption } from './span.ts';
 
 interface Asked {
@@ -24,7 +24,7 @@ interface Asked {
 export function tellPauses({ shards }: JobResult, zone: Zone): void {
   const pauses = shards.map(({ pause }) => pause).filter((pause) => pause !== null);
   for (const text of new Set(pauses.map((one) => `${pauseText(one, zone)}. Next: tidemark resume ${titleOf(one)}`)))
-    process.stderr.write(`tidemark: ${text}\n`);
+    remark(text);
 }
 
 /** The shards whose time was over before the end, where that is a person's business. */
@@ -50,9 +50,8 @@ export function tellCutOff(
   const title = [job, ...cut.map(({ shard }) => shard).filter((shard) => shard !== '')].join(' ');
   const options = optionsOf(request, zone);
   const next = `tidemark run ${title}${options} --timeout ${durationOption(2 * limitMs)}`;
-  process.stderr.write(
-    `tidemark: ${title}: its time, ${durationOption(limitMs)}, was over: ${whatWas(shards, cut, request)}. Next: ${next} (run ${runId})\n`,
-  );
+  const what = whatWas(shards, cut, request);
+  remark(`${title}: its time, ${durationOption(limitMs)}, was over: ${what}. Next: ${next} (run ${runId})`);
 }
 
 function whatWas(shards: readonly ShardResult[], cut: readonly ShardResult[], { kind }: Request): string {
