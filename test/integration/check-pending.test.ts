@@ -123,6 +123,26 @@ test('a repair leaves alone what another process may have in hand', async () => 
   await check();
   await world.ledger.write('UPDATE thing SET next_at = NOW(3) + INTERVAL 60 SECOND');
   expect(await check({ kind: 'repair' })).toMatchObject({ outcome: 'dead-letters', read: 0, lettersWaiting: 1 });
+  expect(await rows('SELECT repairs FROM tidemark_dead_letter')).toEqual([[0]]);
+});
+
+test('a repair of one letter asks about that one, and counts where it is stuck still', async () => {
+  await addThings(world.ledger, { count: 2 });
+  gateway.answer = () => 'stuck';
+  await check();
+  const [[id] = []] = await rows(`SELECT id FROM tidemark_dead_letter WHERE row_key = 'order:2'`);
+  const repair = { kind: 'repair', letters: new Set([Number(id)]) } as const;
+  expect(await check(repair)).toMatchObject({ outcome: 'dead-letters', read: 1, lettersWaiting: 1 });
+  expect(await rows('SELECT row_key, repairs FROM tidemark_dead_letter ORDER BY row_key')).toEqual([
+    ['order:1', 0],
+    ['order:2', 1],
+  ]);
+  gateway.answer = () => 'ended';
+  expect(await check(repair)).toMatchObject({ outcome: 'done', read: 1, lettersWaiting: 0 });
+  expect((await letters()).map(([key, , state]) => [key, state]).sort()).toEqual([
+    ['order:1', 'open'],
+    ['order:2', 'resolved'],
+  ]);
 });
 
 test('a look that fails is a dead letter, and the others go on', async () => {

@@ -179,6 +179,19 @@ describe('letters in both databases', () => {
     expect((await listed('--all')).map(({ state }) => state)).toEqual(['open', 'discarded']);
   });
 
+  test('that no run works off are told, with what helps', async () => {
+    world = await World.create(inject('servers'), { ledger: true });
+    await letterOf(world.main, 'sync-commission-log', '12');
+    await letterOf(world.ledger, 'reconcile-day', 'ledger');
+    const { code, stdout, stderr } = await cli('retry', '--all', '--yes');
+    expect([code, stderr]).toEqual([65, '']);
+    expect(stdout).toContain(
+      'no job has the shard sync-commission-log 12 any more. Next: tidemark dead-letters discard 1',
+    );
+    expect(stdout).toContain('reconcile-day repairs no letters by themselves. Next: tidemark run reconcile-day --from');
+    expect(stdout).toContain('0 of 2 are settled');
+  });
+
   test('are retried in the order of the jobs, and what lies between them runs', async () => {
     world = await World.create(inject('servers'), { ledger: true });
     const lastMonth = world.zone.periodStart('month', Date.now()) - 5 * 86_400_000;

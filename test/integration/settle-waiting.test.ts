@@ -126,6 +126,17 @@ describe('a user whose commission of the month was refused', () => {
     expect(await books.flaws()).toEqual({});
   });
 
+  test('a repair that can do nothing for it, and refuses nothing, counts all the same', async () => {
+    await books.letter('5', inJanuary);
+    await february();
+    await books.earn(1001, '2026-02-10 10:00:00', 40);
+    await march();
+    expect(await repair('2026-03-02 10:00:00')).toMatchObject({ inserted: 0, deadLetters: 0, lettersWaiting: 1 });
+    expect(await repair('2026-03-03 10:00:00')).toMatchObject({ lettersWaiting: 1 });
+    const letters = await books.ledger.tuples('SELECT row_key, attempts, repairs FROM tidemark_dead_letter');
+    expect(letters).toEqual([['2026-01/1001', 1, 2]]);
+  });
+
   test('gets it with the next month, when the letter is done by then, and waits no more', async () => {
     await books.letter('5', inJanuary);
     await february();
