@@ -44,7 +44,11 @@ export async function retry(app: App, words: readonly string[], options: Options
   if (options.yes !== true && !(await askAbout(surroundings, places, questionOf(steps, places)))) return exitCodes.done;
   if (!options.json) for (const text of leftOut(app.jobs, places)) print(text);
   const codes: number[] = [];
-  for (const step of steps) codes.push(await take(app, step, options));
+  for (const step of steps) {
+    const code = await take(app, step, options);
+    if (code === exitCodes.interrupted || code === exitCodes.terminated) return code;
+    codes.push(code);
+  }
   return gravest([...codes, await report(surroundings, places, options)]);
 }
 

@@ -11,9 +11,9 @@ import type { Session } from '../platform/mysql.ts';
 import type { Halt } from './clock.ts';
 import { countOpenLetters, countRepair, keepLetter, openLetterKeys, resolveLetters } from './dead-letters.ts';
 import type { DueContext, DueJob } from './job.ts';
-import { isPaused, readPauseOf } from './pause.ts';
+import { isPaused } from './pause.ts';
 import { retry } from './retry.ts';
-import { emptyResult, type Request, type Setting, type ShardResult } from './run.ts';
+import { emptyResult, notePause, type Request, type Setting, type ShardResult } from './run.ts';
 import { beginRun, endRun } from './runs.ts';
 import type { Instant } from './zone.ts';
 
@@ -63,7 +63,8 @@ async function recorded(
   const { zone, clock } = books.setting;
   const kind = request.kind === 'repair' ? 'repair' : 'due';
   const sequence = await beginRun(await books.session(), books.name, { runId, kind, now: clock.now() }, zone);
-  if (sequence === null) return notePause(books, result);
+  const pause = () => books.use((session) => notePause(result, books.name, session, zone));
+  if (sequence === null) return pause();
   const { letters } = request;
   try {
     const context = await contextOf(runId, kind, books, result, letters);
@@ -71,18 +72,13 @@ async function recorded(
   } catch (error) {
     result.error = error;
   }
-  if (result.outcome === 'paused') await notePause(books, result);
+  if (result.outcome === 'paused') await pause();
   await books.use(async (session) => {
     result.lettersWaiting = await countOpenLetters(session, books.name, letters);
     const outcome = outcomeOf(result, books.setting.halt);
     const error = result.error instanceof Error ? result.error.message : null;
     await endRun(session, sequence, { outcome, windows: 0, counts: result, error, now: clock.now() }, zone);
   });
-}
-
-async function notePause(books: Books, result: ShardResult): Promise<void> {
-  result.outcome = 'paused';
-  result.pause = await books.use((session) => readPauseOf(session, books.name, books.setting.zone));
 }
 
 /** Works until nothing is due, or until somebody pauses the job: what is in hand then is ended, and nothing new begun. */

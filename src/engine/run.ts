@@ -1,7 +1,7 @@
 /** What a run is asked to do, what it works with, what it carries from step to step, and what it tells in the end. */
 import type { DatabaseName, SettingName, SettingValue } from '../platform/config.ts';
 import type { Log } from '../platform/log.ts';
-import type { Session } from '../platform/mysql.ts';
+import type { Reader, Session } from '../platform/mysql.ts';
 import type { ShardName } from './checkpoint.ts';
 import type { CheckpointCopies } from './checkpoint-copy.ts';
 import type { Claim, OnStep } from './claim.ts';
@@ -9,7 +9,7 @@ import type { Clock, Halt } from './clock.ts';
 import type { Intake, Work } from './intake.ts';
 import type { Finding, Job, Target, Waiting } from './job.ts';
 import { type Counts, noCounts } from './journal.ts';
-import type { Pause } from './pause.ts';
+import { type Pause, readPauseOf } from './pause.ts';
 import type { RunKind } from './runs.ts';
 import type { Exemptions } from './statements.ts';
 import { Totals } from './totals.ts';
@@ -115,6 +115,12 @@ export function emptyResult(shard: string): ShardResult {
     waiting: null,
     totals: new Totals(),
   };
+}
+
+/** Notes that the shard is paused, and by whom. */
+export async function notePause(result: ShardResult, name: ShardName, reader: Reader, zone: Zone): Promise<void> {
+  result.outcome = 'paused';
+  result.pause = await readPauseOf(reader, name, zone);
 }
 
 /** Adds the sums of a transaction that was committed. */

@@ -27,12 +27,12 @@ import type { Take, Taken } from './intake.ts';
 import { isDueJob, isPeriodJob, isTableJob, type Job, type WindowJob } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
 import { announce, checkCopy, intakeOptions, openIntake, takeClaim } from './opening.ts';
-import { readPauseOf } from './pause.ts';
 import {
   addTotals,
   emptyResult,
   endsDryRun,
   holdBack,
+  notePause,
   type Request,
   type Run,
   type Setting,
@@ -89,11 +89,7 @@ async function workOn(
   await checkCopy(name, claim, setting, result, log);
   if (!request.dryRun) {
     claim.sequence = await beginRun(claim.target, name, { runId, kind: request.kind, now: clock.now() }, zone);
-    if (claim.sequence === null) {
-      result.outcome = 'paused';
-      result.pause = await readPauseOf(claim.target, name, zone);
-      return;
-    }
+    if (claim.sequence === null) return notePause(result, name, claim.target, zone);
   }
   try {
     const options = intakeOptions(name, runId, setting, claim, result, log);
@@ -106,7 +102,7 @@ async function workOn(
     result.lettersWaiting = await countOpenLetters(claim.target, name, request.letters);
     result.waiting = (await intake.waiting?.(claim.target)) ?? null;
     if (setting.halt.soon.aborted) result.outcome = 'interrupted';
-    else if (result.outcome === 'paused') result.pause = await readPauseOf(claim.target, name, zone);
+    else if (result.outcome === 'paused') await notePause(result, name, claim.target, zone);
     else if (result.lettersWaiting > 0) result.outcome = 'dead-letters';
   } catch (error) {
     result.outcome = error instanceof InterruptedError || setting.halt.now.aborted ? 'interrupted' : 'failed';
