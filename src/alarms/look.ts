@@ -19,6 +19,8 @@ import {
 import { type Pause, pauseOf, readPauses } from '../engine/pause.ts';
 import type { Watermark } from '../engine/watermark.ts';
 import type { Instant, Zone } from '../engine/zone.ts';
+import { TidemarkError } from '../platform/errors.ts';
+import { explained } from '../platform/explain.ts';
 import type { Session } from '../platform/mysql.ts';
 import { withCauses } from './causes.ts';
 import { type Deadlines, deadlinesOf } from './deadline.ts';
@@ -48,8 +50,6 @@ export interface Sight {
   readonly matters: readonly Matter[];
   /** Whether a matter that stood would have been found, if it still did. */
   isJudged(standing: Standing): boolean;
-  /** Why jobs could not be looked at. */
-  readonly errors: readonly unknown[];
 }
 
 export async function look(watched: Watched): Promise<Sight> {
@@ -58,7 +58,6 @@ export async function look(watched: Watched): Promise<Sight> {
   const matters: Matter[] = [...servers.matters];
   const seen = new Set<string>();
   const unseen = new Set<string>();
-  const errors: unknown[] = [];
   for (const job of jobs) {
     const session = servers.session(job.target);
     if (session === null || watched.unused.has(job.name)) continue;
@@ -68,13 +67,26 @@ export async function look(watched: Watched): Promise<Sight> {
       for (const key of jobLook.unseen) unseen.add(key);
       seen.add(job.name);
     } catch (error) {
-      errors.push(error);
+      matters.push(blind(job, error));
     }
   }
   return {
     matters: withCauses(matters, jobs),
     isJudged: (standing) => !unseen.has(standing.key) && isJudged(standing, watched, seen),
-    errors,
+  };
+}
+
+/** What keeps us from looking at a job is a matter, too: nobody else would tell. */
+function blind({ name }: Job, raw: unknown): Matter {
+  const error = explained(raw);
+  return {
+    key: keyOf('unseen', name),
+    gravity: 'critical',
+    of: { job: name, shard: '' },
+    since: null,
+    what: `cannot be watched: ${error instanceof Error ? error.message : String(error)}`,
+    next: (error instanceof TidemarkError ? error.next : undefined) ?? `tidemark status ${name}`,
+    cause: null,
   };
 }
 
@@ -94,6 +106,7 @@ function isJudged({ key, of }: Standing, { jobs, servers, unused }: Watched, see
   if (of === null) return true;
   const job = jobs.find(({ name }) => name === of.job);
   if (job === undefined || unused.has(job.name) || (of.shard !== '' && !job.shards.includes(of.shard))) return true; // no job's any more
+  if (kind === 'unseen') return servers.session(job.target) !== null;
   return seen.has(job.name) && (kind !== 'redis' || servers.copies !== null);
 }
 

@@ -31,6 +31,7 @@ export interface Matter {
 
 export type Kind =
   | 'unreachable'
+  | 'unseen'
   | 'held'
   | `failing${'' | '-full' | '-sweep' | '-repair'}`
   | 'missing'

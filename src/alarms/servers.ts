@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CheckpointCopies } from '../engine/checkpoint-copy.ts';
 import type { DatabaseName } from '../platform/config.ts';
 import type { Databases } from '../platform/databases.ts';
-import { SetupError, TidemarkError, UnavailableError } from '../platform/errors.ts';
+import { TidemarkError, UnavailableError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { RedisCopy } from '../platform/redis.ts';
 import { keyOf, type Matter } from './matter.ts';
@@ -82,14 +82,13 @@ const asUnavailable = (error: unknown): unknown =>
       );
 
 function unreachable(name: string, gravity: Matter['gravity'], error: unknown): Matter {
-  if (!(error instanceof UnavailableError || error instanceof SetupError)) throw error;
   return {
     key: keyOf('unreachable', name),
     gravity,
     of: null,
     since: null,
-    what: error.message,
-    next: error.next ?? 'tidemark config',
+    what: (error as Error).message,
+    next: (error instanceof TidemarkError ? error.next : undefined) ?? 'tidemark config',
     cause: null,
   };
 }

@@ -19,8 +19,7 @@ import type { Instant } from '../engine/zone.ts';
 import { type DatabaseName, databaseSettings, ownFolder } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { type App, findJob, openSurroundings, type Surroundings } from './app.ts';
-import { gravest } from './one-run.ts';
-import { complain, exitCodeOf, print, printJson } from './output.ts';
+import { exitCodeOf, print, printJson } from './output.ts';
 import { pingAbout } from './pings.ts';
 import { watermarkNow } from './watermark.ts';
 
@@ -42,8 +41,6 @@ export interface Watch {
   readonly standing: readonly Standing[];
   readonly messages: readonly Message[];
   readonly deliveries: readonly Delivery[];
-  /** Why jobs could not be looked at. */
-  readonly errors: readonly unknown[];
 }
 
 export async function watch(app: App, options: Options): Promise<number> {
@@ -69,18 +66,12 @@ async function tell(app: App, surroundings: Surroundings, { dryRun, json }: Opti
   for (const { channel, error, remark } of done.deliveries)
     if (error !== null || remark !== null)
       process.stderr.write(`tidemark: alarms by ${channel}: ${error ?? remark}. Next: tidemark alarm test\n`);
-  for (const error of done.errors) complain(error);
   return codeOf(done, channels.length === 0 || dryRun === true);
 }
 
-function codeOf({ standing, deliveries, errors }: Watch, isUntold: boolean): number {
-  const failed = deliveries.length > 0 && deliveries.every(({ error }) => error !== null);
-  const waits = isUntold && standing.length > 0;
-  return gravest([
-    ...errors.map(exitCodeOf),
-    failed ? exitCodes.failed : exitCodes.done,
-    waits ? exitCodes.waitsForPerson : exitCodes.done,
-  ]);
+function codeOf({ standing, deliveries }: Watch, isUntold: boolean): number {
+  if (deliveries.length > 0 && deliveries.every(({ error }) => error !== null)) return exitCodes.failed;
+  return isUntold && standing.length > 0 ? exitCodes.waitsForPerson : exitCodes.done;
 }
 
 export const localFolder = (): string => writableFolder(join(ownFolder, '.tidemark'));
@@ -107,12 +98,12 @@ export async function watchOnce(app: App, surroundings: Surroundings, by: WatchB
     const reached = { matters: mainGone(servers.matters), isJudged: () => true };
     const parts = [await tellOf(local, standingHere, reached, surroundings, by)];
     const main = servers.session('main');
-    if (main === null) return together(parts, []);
+    if (main === null) return together(parts);
     const memory = new TableMemory(main, surroundings.zone);
     const before = await memory.read();
     const sight = await look({ ...watchedOf(app, surroundings, servers, by.now), unused });
     parts.push(await tellOf(memory, before, sight, surroundings, by));
-    return together(parts, sight.errors);
+    return together(parts);
   } finally {
     await servers.close();
   }
@@ -160,7 +151,7 @@ async function tellOf(
   sight: Pick<Sight, 'matters' | 'isJudged'>,
   surroundings: Surroundings,
   { channels, now, isDryRun }: WatchBy,
-): Promise<Omit<Watch, 'errors'>> {
+): Promise<Watch> {
   const { config } = surroundings;
   const memory = isDryRun ? unwritten(kept) : kept;
   const claimMs = claimAtLeastMs + claimsPerTimeout * config.need('TIDEMARK_ALARM_TIMEOUT');
@@ -175,11 +166,10 @@ async function tellOf(
   return { standing: ripe, messages: [message], deliveries };
 }
 
-const together = (parts: readonly Omit<Watch, 'errors'>[], errors: readonly unknown[]): Watch => ({
+const together = (parts: readonly Watch[]): Watch => ({
   standing: parts.flatMap(({ standing }) => standing),
   messages: parts.flatMap(({ messages }) => messages),
   deliveries: parts.flatMap(({ deliveries }) => deliveries),
-  errors,
 });
 
 /** For a person: all that stands, whether it has been told or not. */
