@@ -13,6 +13,8 @@ export interface Place {
   readonly host: string;
   readonly now: Instant;
   readonly zone: Zone;
+  /** The commands in a text as they are typed on this host. */
+  readonly asTyped: (text: string) => string;
 }
 
 /** The most that a subject should have. */
@@ -42,8 +44,11 @@ export class Message {
   /** The whole, or so many entries as fit. */
   text(bytesMax = Number.POSITIVE_INFINITY): string {
     const more = (count: number) => (count === 0 ? '' : `\n\n… and ${count} more: tidemark alarm list`);
+    const { asTyped } = this.#place;
     for (let count = this.#entries.length; ; count--) {
-      const told = [this.#head, ...this.#entries.slice(0, count)].join('\n\n') + more(this.#entries.length - count);
+      const told = asTyped(
+        [this.#head, ...this.#entries.slice(0, count)].join('\n\n') + more(this.#entries.length - count),
+      );
       if (count === 0 || Buffer.byteLength(told) <= bytesMax) return told;
     }
   }

@@ -7,10 +7,10 @@ import { Message, matterJson } from '../alarms/message.ts';
 import type { News } from '../alarms/news.ts';
 import { exitCodes, JobError, SetupError, UsageError } from '../platform/errors.ts';
 import { openSurroundings, type Surroundings, withSession } from './app.ts';
-import { print, printJson, printTable } from './output.ts';
+import { asTyped, print, printJson, printTable } from './output.ts';
 import { operator, reasonOf } from './person.ts';
 import { pingTest } from './pings.ts';
-import { localFolder, localMemory, placeOf } from './watch.ts';
+import { localFolder, localMemory, placeOf, show } from './watch.ts';
 
 /** One message through every channel, and what became of it. */
 export async function test({ json }: { json?: true }): Promise<number> {
@@ -62,21 +62,23 @@ export async function list({ json }: { json?: true }): Promise<number> {
   else if (standing.length === 0) print('nothing stands');
   else
     for (const matter of standing.filter(({ cause }) => cause === null))
-      printMatter(matter, standing, surroundings, now);
+      await show(textOf(matter, standing, surroundings, now));
   return exitCodes.done;
 }
 
-function printMatter(matter: Standing, standing: readonly Standing[], { zone }: Surroundings, now: number): void {
+function textOf(matter: Standing, standing: readonly Standing[], { zone }: Surroundings, now: number): string {
   const { key, gravity, since, toldAt, silence, what, next, of } = matter;
   const told = toldAt === null ? 'told nobody' : `told ${zone.text(toldAt)}`;
-  const silenced =
-    silence === null || silence.until <= now ? [] : [`silent until ${zone.text(silence.until)}: ${silence.reason}`];
-  print(`${gravity}  ${key}`);
-  print(`  ${[titleOfAll([of]), what].filter((part) => part !== '').join(': ')}`);
-  print(`  since ${zone.text(since)} (${inWords(now - since)}), ${[told, ...silenced].join(', ')}`);
-  const follows = standing.filter(({ cause }) => cause === key);
-  if (follows.length > 0) print(`  so, too: ${follows.map((one) => one.key).join(', ')}`);
-  print(`  Next: ${next}`);
+  const isSilent = silence !== null && silence.until > now;
+  const silent = isSilent ? `, silent until ${zone.text(silence.until)}: ${silence.reason}` : '';
+  const follows = standing.filter(({ cause }) => cause === key).map((one) => one.key);
+  const lines = [
+    [titleOfAll([of]), what].filter((part) => part !== '').join(': '),
+    `since ${zone.text(since)} (${inWords(now - since)}), ${told}${silent}`,
+    ...(follows.length === 0 ? [] : [`so, too: ${follows.join(', ')}`]),
+    asTyped(`Next: ${next}`),
+  ];
+  return [`${gravity}  ${key}`, ...lines.map((line) => `  ${line}`)].join('\n');
 }
 
 /** No reminder for a while; it is told again when that is over, if it still stands. */

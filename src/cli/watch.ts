@@ -19,7 +19,8 @@ import type { Instant } from '../engine/zone.ts';
 import { type DatabaseName, databaseSettings, ownFolder } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { type App, findJob, openSurroundings, type Surroundings } from './app.ts';
-import { exitCodeOf, print, printJson } from './output.ts';
+import { painted, wrapped } from './looks.ts';
+import { asTyped, exitCodeOf, remark as note, print, printJson } from './output.ts';
 import { pingAbout } from './pings.ts';
 import { watermarkNow } from './watermark.ts';
 
@@ -62,10 +63,9 @@ async function tell(app: App, surroundings: Surroundings, { dryRun, json }: Opti
   const place = placeOf(surroundings, by.now);
   if (json) printJson(asJson(done, place));
   else if (dryRun) print(done.messages.map((message) => message.text()).join('\n\n') || 'nothing to tell');
-  else if (channels.length === 0 || process.stdout.isTTY) printStanding(done, channels, place);
+  else if (channels.length === 0 || process.stdout.isTTY) await printStanding(done, channels, place);
   for (const { channel, error, remark } of done.deliveries)
-    if (error !== null || remark !== null)
-      process.stderr.write(`tidemark: alarms by ${channel}: ${error ?? remark}. Next: tidemark alarm test\n`);
+    if (error !== null || remark !== null) note(`alarms by ${channel}: ${error ?? remark}. Next: tidemark alarm test`);
   return codeOf(done, channels.length === 0 || dryRun === true);
 }
 
@@ -76,7 +76,7 @@ function codeOf({ standing, deliveries }: Watch, isUntold: boolean): number {
 
 export const localFolder = (): string => writableFolder(join(ownFolder, '.tidemark'));
 
-export const placeOf = ({ zone }: Surroundings, now: Instant): Place => ({ host: hostname(), now, zone });
+export const placeOf = ({ zone }: Surroundings, now: Instant): Place => ({ host: hostname(), now, zone, asTyped });
 
 /** What stands while the main database cannot be reached, on this host. */
 export function localMemory({ config }: Surroundings, folder: string): LocalMemory {
@@ -173,20 +173,37 @@ const together = (parts: readonly Watch[]): Watch => ({
 });
 
 /** For a person: all that stands, whether it has been told or not. */
-function printStanding({ standing, messages, deliveries }: Watch, channels: readonly Channel[], place: Place): void {
+async function printStanding(
+  { standing, messages, deliveries }: Watch,
+  channels: readonly Channel[],
+  place: Place,
+): Promise<void> {
   const roots = standing.filter(({ cause }) => cause === null);
   const all: News[] = roots.map((matter) => ({
     state: 'raised',
     matter,
     follows: standing.filter(({ cause }) => cause === matter.key),
   }));
-  if (all.length > 0) print(new Message(all, place).text());
+  if (all.length > 0) await show(new Message(all, place).text());
   else if (process.stdout.isTTY) print('nothing stands');
   const told = deliveries.filter(({ error }) => error === null).map(({ channel }) => channel);
   if (told.length > 0)
     print(`\ntold by ${[...new Set(told)].join(', ')}: ${messages.map(({ subject }) => subject).join('; ')}`);
   if (all.length > 0 && channels.length === 0)
     print('\nNobody is told: no channel is set. Next: TIDEMARK_ALARM_… in .env.example, then tidemark alarm test');
+}
+
+const labels = { CRITICAL: 'bad', WARNING: 'doubtful', OVER: 'good' } as const;
+
+/** A text for a terminal: lines that fit, the gravity in colour. */
+export async function show(text: string): Promise<void> {
+  for (const line of text.split('\n')) {
+    const coloured = line.replace(/^(CRITICAL|WARNING|OVER)\b/i, (label) =>
+      painted(labels[label.toUpperCase() as keyof typeof labels], label),
+    );
+    const indent = line.search(/\S|$/);
+    print(' '.repeat(indent) + (await wrapped(coloured.trimStart(), indent)));
+  }
 }
 
 const asJson = ({ standing, messages, deliveries }: Watch, { zone }: Place) => ({

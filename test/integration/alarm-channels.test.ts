@@ -27,7 +27,12 @@ const matter: Standing = {
   silence: null,
   version: 1,
 };
-const message = new Message([{ state: 'raised', matter, follows: [] }], { host: 'db1', now, zone });
+const message = new Message([{ state: 'raised', matter, follows: [] }], {
+  host: 'db1',
+  now,
+  zone,
+  asTyped: (line) => line,
+});
 const text = `tidemark on db1
 
 CRITICAL sync-commission-log 3: the last 3 runs failed, 02:18:06: a <b>id_no</b> & *more* 账户
@@ -181,7 +186,7 @@ describe('a robot of WeCom', () => {
       matter: { ...matter, key: `failing:job-${index}`, of: { job: `job-${index}`, shard: '' } },
       follows: [],
     }));
-    await send(settings(), new Message(many, { host: 'db1', now, zone }));
+    await send(settings(), new Message(many, { host: 'db1', now, zone, asTyped: (line) => line }));
     const { json } = only();
     expect(json).toEqual({ msgtype: 'text', text: { content: expect.any(String) } });
     const { content } = json.text as { content: string };
