@@ -1,11 +1,11 @@
 /** `tidemark doctor`: what is fine in a line a group, what is not with its reason and the way out. */
-import { styleText } from 'node:util';
 import { type Group, groups, type State, type Told } from '../doctor/check.ts';
 import { examine } from '../doctor/examination.ts';
 import { Zone } from '../engine/zone.ts';
 import { Config } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import type { App } from './app.ts';
+import { painted, wrapped } from './looks.ts';
 import { migrationsOf } from './migrate.ts';
 import { print, printJson } from './output.ts';
 
@@ -21,7 +21,7 @@ const titles: Record<Group, string> = {
 };
 
 const symbols = { fine: '✓', doubtful: '!', broken: '✗', 'not-looked-at': '-' } as const;
-const colours = { fine: 'green', doubtful: 'yellow', broken: 'red', 'not-looked-at': 'gray' } as const;
+const meanings = { fine: 'good', doubtful: 'doubtful', broken: 'bad', 'not-looked-at': 'quiet' } as const;
 const words = { fine: 'fine', doubtful: 'doubtful', broken: 'broken', 'not-looked-at': 'not looked at' } as const;
 
 export async function doctor(app: App, options: { verbose?: true; json?: true }): Promise<number> {
@@ -35,7 +35,7 @@ export async function doctor(app: App, options: { verbose?: true; json?: true })
     migrationsOf: (target, reader) => migrationsOf(app, { config }, reader, target),
   });
   if (options.json) printJson({ state: gravest(told), ...counts(told), findings: told });
-  else report(told, options.verbose === true);
+  else await report(told, options.verbose === true);
   return gravest(told) === 'broken' ? exitCodes.settings : exitCodes.done;
 }
 
@@ -51,19 +51,19 @@ const counts = (told: readonly Told[]) => ({
 const gravest = (told: readonly Told[]): State =>
   (['broken', 'doubtful'] as const).find((state) => count(told, state) > 0) ?? 'fine';
 
-const coloured = (state: State, text: string): string => styleText(colours[state], text, { stream: process.stdout });
+const coloured = (state: State, text: string): string => painted(meanings[state], text);
 
 const order = ['broken', 'doubtful', 'not-looked-at', 'fine'] as const;
 
-function report(told: readonly Told[], verbose: boolean): void {
+async function report(told: readonly Told[], verbose: boolean): Promise<void> {
   for (const group of groups) {
     const own = told.filter((one) => one.group === group);
     if (own.length === 0) continue;
     print(`${titles[group].padEnd(20)}${summary(own)}`);
     for (const state of order) {
       const here = own.filter((one) => one.state === state);
-      if (state === 'not-looked-at') leftOut(here, verbose);
-      else if (verbose || state !== 'fine') for (const finding of here) tell(finding);
+      if (state === 'not-looked-at') await leftOut(here, verbose);
+      else if (verbose || state !== 'fine') for (const finding of here) await tell(finding);
     }
   }
   print(`\n${summary(told)}`);
@@ -72,11 +72,11 @@ function report(told: readonly Told[], verbose: boolean): void {
 }
 
 /** By what kept one from looking; what it was only for who asks. */
-function leftOut(told: readonly Told[], verbose: boolean): void {
+async function leftOut(told: readonly Told[], verbose: boolean): Promise<void> {
   for (const why of new Set(told.map((one) => one.why))) {
     const abouts = told.filter((one) => one.why === why).map(({ says }) => says);
-    const start = `  ${coloured('not-looked-at', symbols['not-looked-at'])} `;
-    print(wrapped(start, 4, `not looked at, because ${why}${verbose ? `: ${abouts.join('; ')}` : ''}`));
+    const says = `not looked at, because ${why}${verbose ? `: ${abouts.join('; ')}` : ''}`;
+    print(`  ${coloured('not-looked-at', symbols['not-looked-at'])} ${await wrapped(says, 4)}`);
   }
 }
 
@@ -88,20 +88,8 @@ function summary(told: readonly Told[]): string {
     .join(', ');
 }
 
-function tell({ state, says, why, next }: Told): void {
-  print(wrapped(`  ${coloured(state, symbols[state])} `, 4, says));
-  if (why !== null) print(wrapped('      why   ', 12, why));
+async function tell({ state, says, why, next }: Told): Promise<void> {
+  print(`  ${coloured(state, symbols[state])} ${await wrapped(says, 4)}`);
+  if (why !== null) print(`      why   ${await wrapped(why, 12)}`);
   for (const [index, one] of next.entries()) print(`      ${index === 0 ? 'next' : '    '}  ${one}`); // whole, to be copied
-}
-
-/** Text at the width of the terminal, below itself. */
-function wrapped(start: string, indent: number, text: string): string {
-  const width = Math.max(40, Math.min(process.stdout.columns ?? 120, 120)) - indent;
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return start + lines.join(`\n${' '.repeat(indent)}`);
 }

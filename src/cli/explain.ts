@@ -1,5 +1,4 @@
 /** `tidemark explain`: the queries of a job's dry run with their plans, what is bad about them, and the index that helps. */
-import { styleText } from 'node:util';
 import { isDueJob, type Job } from '../engine/job.ts';
 import type { JobResult } from '../engine/run.ts';
 import { type Explained, explainAll } from '../explain/explaining.ts';
@@ -10,6 +9,7 @@ import { silentLog } from '../platform/log.ts';
 import { type App, findJob, findShards, openCopies, openSurroundings, type Surroundings } from './app.ts';
 import { engineSetting } from './engine-setting.ts';
 import { watchHalt } from './halt.ts';
+import { painted, widthOfTerminal } from './looks.ts';
 import { runJob } from './one-run.ts';
 import { complain, exitCodeOf, grouped, print, printJson } from './output.ts';
 import { checkTogether, requestOf } from './run.ts';
@@ -151,7 +151,7 @@ function report(job: Job, found: readonly Folded[], others: number, result: JobR
 }
 
 function tell({ query, plan, isBad, says, alike }: Folded): void {
-  const colour = isBad ? 'red' : 'green';
+  const meaning = isBad ? 'bad' : 'good';
   const { times, rows, example, label } = query;
   const accesses = (plan?.accesses ?? []).filter(({ name }) => query.tables.has(name));
   const read = accesses.reduce((sum, access) => sum + access.read, 0);
@@ -165,11 +165,11 @@ function tell({ query, plan, isBad, says, alike }: Folded): void {
         : `about ${grouped(read)} to read`,
     example.ms === null ? '' : `${example.ms} ms`,
   ].filter((fact) => fact !== '');
-  print(`${styleText(colour, isBad ? '✗' : '✓', { stream: process.stdout })} ${label}: ${told.join(', ')}`);
+  print(`${painted(meaning, isBad ? '✗' : '✓')} ${label}: ${told.join(', ')}`);
   for (const line of linesOf(shortened(query.shape))) print(`    ${line}`);
   for (const { name, type, key } of accesses)
     print(`    · ${query.tables.get(name) ?? name}: ${type}${key === null ? '' : ` by ${key}`}`);
-  for (const one of says) print(`    ${isBad ? styleText(colour, one, { stream: process.stdout }) : one}`);
+  for (const one of says) print(`    ${isBad ? painted(meaning, one) : one}`);
   const others = alike.map((one) => [...one.query.tables.values()][0]);
   if (others.length > 0) print(`    the same at ${others[0]}${others.length > 1 ? ` … ${others.at(-1)}` : ''}`);
   print('');
@@ -179,7 +179,7 @@ const linesMax = 3;
 
 /** At the width of the terminal, and no more than a few lines. */
 function linesOf(text: string): string[] {
-  const width = Math.max(40, Math.min(process.stdout.columns ?? 120, 120)) - 6;
+  const width = Math.min(widthOfTerminal(), 120) - 6;
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const last = lines.at(-1);

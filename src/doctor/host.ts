@@ -1,6 +1,7 @@
 /** This host: the folders that tidemark writes, and the room that is left in them. */
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { RunLogs } from '../platform/run-logs.ts';
 import { broken, type Check, doubtful, type Finding, fine } from './check.ts';
 import type { Patient } from './patient.ts';
 
@@ -18,9 +19,13 @@ export const hostChecks = (patient: Patient): Check[] => [
   },
   {
     group: 'host',
-    about: 'the log',
+    about: 'logs and metrics',
     needs: [],
-    look: async () => logFile(patient.config.get('TIDEMARK_LOG_FILE')),
+    look: async () => [
+      ...written('TIDEMARK_LOG_FILE', patient.config.get('TIDEMARK_LOG_FILE'), broken, 'every run refuses to start'),
+      ...written('TIDEMARK_METRICS_FILE', patient.config.get('TIDEMARK_METRICS_FILE'), doubtful, 'metrics stand still'),
+      ...runLogs(patient),
+    ],
   },
   {
     group: 'host',
@@ -64,11 +69,29 @@ function statements(folder: string | undefined): Finding[] {
   return [fine(`${what} can be read and written`)];
 }
 
-function logFile(file: string | undefined): Finding[] {
+/** @param lost what is not there when it cannot be written */
+function written(setting: string, file: string | undefined, found: typeof doubtful, lost: string): Finding[] {
   if (file === undefined) return [];
   const path = existsSync(file) ? file : dirname(resolve(file));
-  if (may(path, constants.W_OK)) return [fine(`the log ${file} can be written`)];
-  return [broken(`the log ${file} cannot be written`, 'every run refuses to start', `ls -ld ${path}`)];
+  if (may(path, constants.W_OK)) return [fine(`${file} of ${setting} can be written`)];
+  return [found(`${file} of ${setting} cannot be written`, lost, `ls -ld ${path}`)];
+}
+
+/** Made by the first run that writes there; a run that cannot goes on without. */
+function runLogs({ config }: Patient): Finding[] {
+  const folder = RunLogs.of(config)?.folder;
+  if (folder === undefined) return [];
+  let above = folder;
+  while (!existsSync(above)) above = dirname(above);
+  if (statSync(above).isDirectory() && may(above, constants.W_OK))
+    return [fine(`the logs of runs can be kept in ${folder}`)];
+  return [
+    doubtful(
+      `the logs of runs cannot be kept in ${folder}`,
+      'tidemark log has nothing to show of a run that failed',
+      `ls -ld ${above}, or TIDEMARK_RUN_LOGS=/var/log/tidemark/runs`,
+    ),
+  ];
 }
 
 /** The folders that grow. */
@@ -78,8 +101,9 @@ function disks({ config }: Patient): Finding[] {
     process.cwd(),
     log === undefined ? undefined : dirname(resolve(log)),
     config.get('TIDEMARK_STATEMENTS'),
+    RunLogs.of(config)?.folder,
   ];
-  const folders = wanted.filter((folder) => folder !== undefined && existsSync(folder)) as string[];
+  const folders = wanted.filter((folder) => folder !== undefined).filter((folder) => existsSync(folder));
   const byDevice = new Map(folders.map((folder) => [statSync(folder).dev, folder]));
   return [...byDevice.values()].map((folder) => {
     const { bavail, bsize, files, ffree } = statfsSync(folder);

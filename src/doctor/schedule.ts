@@ -1,4 +1,5 @@
 /** Jobs that missed their time: by their schedule, somebody should have started them three times since they last began. */
+import { deadlinesOf } from '../alarms/deadline.ts';
 import type { ShardName } from '../engine/checkpoint.ts';
 import { type Job, type ScheduledRun, shardNames } from '../engine/job.ts';
 import { type Pause, pauseOf, readPauses } from '../engine/pause.ts';
@@ -7,7 +8,6 @@ import type { Reader } from '../platform/mysql.ts';
 import { doubtful, type Finding, fine } from './check.ts';
 import type { Patient } from './patient.ts';
 
-const startsMissed = 3;
 /** How far back one looks for runs of a kind: a week of a job that runs every two minutes. */
 const runsMax = 5000;
 
@@ -15,20 +15,16 @@ const runsMax = 5000;
 type Last = ReadonlyMap<string, Instant>;
 
 export async function missed({ zone }: Patient, jobs: readonly Job[], reader: Reader): Promise<Finding[]> {
-  const { CronExpressionParser } = await import('cron-parser'); // for this check alone
-  const due = (schedule: string): Instant => {
-    const times = CronExpressionParser.parse(schedule, { tz: zone.name, currentDate: new Date() });
-    let at = times.prev().getTime();
-    for (let more = 1; more < startsMissed; more++) at = times.prev().getTime();
-    return at;
-  };
   const pauses = await readPauses(reader, zone);
   const found: Finding[] = [];
   for (const job of jobs) {
     const shards = await lastRuns(reader, job, pauses, zone);
-    found.push(...late(job, job.schedule, shards, ['windows', 'due'], due(job.schedule), zone));
-    for (const more of job.also ?? [])
-      found.push(...late(job, more.schedule, shards, [kindOf(more)], due(more.schedule), zone));
+    const plain = { schedule: job.schedule, kinds: ['windows', 'due'] };
+    const others = (job.also ?? []).map((more) => ({ schedule: more.schedule, kinds: [kindOf(more)] }));
+    for (const wanted of [plain, ...others]) {
+      const { start } = await deadlinesOf({ ...job, schedule: wanted.schedule }, Date.now(), zone);
+      found.push(...late(job, wanted.schedule, shards, wanted.kinds, start, zone));
+    }
   }
   return found.length > 0 ? found : [fine('all jobs were started when they should be')];
 }

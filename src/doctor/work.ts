@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { type ShardName, titleOf } from '../engine/checkpoint.ts';
-import type { Job } from '../engine/job.ts';
+import { isDueJob, type Job } from '../engine/job.ts';
+import { heldLocks } from '../engine/lock.ts';
 import { pauseText, readPauses } from '../engine/pause.ts';
 import type { Instant } from '../engine/zone.ts';
-import type { Reader } from '../platform/mysql.ts';
+import type { Reader, Session } from '../platform/mysql.ts';
 import { type Check, doubtful, type Finding, fine } from './check.ts';
 import { jobsIn, type Patient, targetsOf } from './patient.ts';
 import { missed } from './schedule.ts';
@@ -33,6 +34,7 @@ export function workChecks(patient: Patient): Check[] {
 }
 
 interface OpenRun extends ShardName {
+  readonly sequence: number;
   readonly runId: string;
   readonly host: string;
   readonly pid: number;
@@ -40,13 +42,14 @@ interface OpenRun extends ShardName {
 }
 
 /** Only the last run of a shard counts: whatever one before it left open, the next has made up. */
-async function stuck(patient: Patient, jobs: readonly Job[], reader: Reader): Promise<Finding[]> {
-  const rows = await reader.tuples(
-    `SELECT r.job, r.shard, r.run_id, r.host, r.pid, r.started_at
+async function stuck(patient: Patient, jobs: readonly Job[], session: Session): Promise<Finding[]> {
+  const rows = await session.tuples(
+    `SELECT r.job, r.shard, r.run_id, r.host, r.pid, r.started_at, r.sequence
        FROM (SELECT MAX(sequence) sequence FROM tidemark_run GROUP BY job, shard) latest
        JOIN tidemark_run r ON r.sequence = latest.sequence WHERE r.ended_at IS NULL ORDER BY r.job, r.shard`,
   );
-  const found = rows.flatMap(([job, shard, runId, host, pid, startedAt]) => {
+  const found: Finding[] = [];
+  for (const [job, shard, runId, host, pid, startedAt, sequence] of rows) {
     const known = jobs.find(({ name }) => name === job);
     const at = patient.zone.fromText(String(startedAt)) ?? 0;
     const run = {
@@ -56,32 +59,42 @@ async function stuck(patient: Patient, jobs: readonly Job[], reader: Reader): Pr
       host: String(host),
       pid: Number(pid),
       startedAt: at,
+      sequence: Number(sequence),
     };
-    return known === undefined ? [] : (judge(run, known, patient) ?? []);
-  });
+    if (known !== undefined) found.push(...(await judge(run, known, session, patient)));
+  }
   return found.length > 0 ? found : [fine('no run is stuck')];
 }
 
-function judge(run: OpenRun, job: Job, { zone }: Patient): Finding | null {
+async function judge(run: OpenRun, job: Job, session: Session, { zone }: Patient): Promise<Finding[]> {
   const { host, pid, startedAt, runId } = run;
   const title = titleOf(run);
-  const isHere = host === hostname().slice(0, 64);
-  if (isHere && !lives(pid, startedAt))
-    return doubtful(
-      `${title}: run ${runId} of ${zone.iso(startedAt)} was killed (process ${pid} is gone)`,
-      'what it had in hand was rolled back, and waits for the next run',
-      `tidemark run ${title}`,
-    );
+  if (await wasKilled(run, job, session))
+    return [
+      doubtful(
+        `${title}: run ${runId} of ${zone.iso(startedAt)} was killed (process ${pid} on ${host})`,
+        'what it had in hand was rolled back, and waits for the next run',
+        `tidemark run ${title}`,
+      ),
+    ];
   const limitMs = job.timeLimitSeconds === undefined ? longRunMs : 2000 * job.timeLimitSeconds;
-  if (Date.now() - startedAt < limitMs) return null;
-  return doubtful(
-    `${title}: run ${runId} of ${zone.iso(startedAt)} has not ended (process ${pid} on ${host})`,
-    isHere
-      ? 'while it holds the lock, no other run of the shard can work'
-      : 'it works for very long, or was killed there',
-    ...(isHere ? [`kill -TERM ${pid}`] : []),
-    `tidemark status ${job.name}`,
-  );
+  if (Date.now() - startedAt < limitMs) return [];
+  return [
+    doubtful(
+      `${title}: run ${runId} of ${zone.iso(startedAt)} has not ended (process ${pid} on ${host})`,
+      'while it holds the lock, no other run of the shard can work',
+      `tidemark status ${job.name}`,
+      `kill -TERM ${pid}, on ${host}: it ends without harm`,
+    ),
+  ];
+}
+
+/** A run of windows lives as long as its lock is held, on whatever host; of others only this host can tell. */
+async function wasKilled(run: OpenRun, job: Job, session: Session): Promise<boolean> {
+  if (isDueJob(job)) return run.host === hostname().slice(0, 64) && !lives(run.pid, run.startedAt);
+  if ((await heldLocks(session, [run])).length > 0) return false;
+  const [row] = await session.tuples('SELECT ended_at FROM tidemark_run WHERE sequence = ?', [run.sequence]);
+  return row?.[0] === null; // it may have ended since we looked
 }
 
 /** Whether a process is there and was there when the run began: numbers are given again. */

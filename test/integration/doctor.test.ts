@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from '
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { lockName } from '../../src/engine/lock.ts';
 import { everything, json, withAccount } from '../support/cli-tools.ts';
 import { complaints, findings, saying } from '../support/patient.ts';
 import { World } from '../support/world.ts';
@@ -216,7 +217,7 @@ describe('doctor', () => {
         `INSERT INTO tidemark_migration (name, batch, migration_time) VALUES ('9999-later', 9, NOW())`,
       );
       const told = await look('tables');
-      saying(told, /^the main database lacks 1 of \d+ migrations, from 0038-pause on$/, 'broken');
+      saying(told, /^the main database lacks \d+ of \d+ migrations, from 0038-pause on$/, 'broken');
       saying(told, /migrated by a newer tidemark than this one: 9999-later$/, 'doubtful');
       await world.main.write(`DELETE FROM tidemark_migration WHERE name = '9999-later'`);
       expect((await world.cli(['migrate'])).code).toBe(0);
@@ -282,9 +283,19 @@ describe('doctor', () => {
     });
 
     test('a log that cannot be written is broken', async () => {
-      saying(await look('host', { TIDEMARK_LOG_FILE: join(folder, 'none', 'log') }), /cannot be written$/, 'broken');
+      const none = {
+        TIDEMARK_LOG_FILE: join(folder, 'no', 'log'),
+        TIDEMARK_METRICS_FILE: join(folder, 'no', 'm.prom'),
+      };
+      const told = await look('host', none);
+      saying(told, /log of TIDEMARK_LOG_FILE cannot be written$/, 'broken');
+      saying(told, /m\.prom of TIDEMARK_METRICS_FILE cannot be written$/, 'doubtful');
       mkdirSync(join(folder, 'logs'));
-      saying(await look('host', { TIDEMARK_LOG_FILE: join(folder, 'logs', 'log') }), /can be written$/, 'fine');
+      const file = { TIDEMARK_LOG_FILE: join(folder, 'logs', 'log') };
+      saying(await look('host', file), /TIDEMARK_LOG_FILE can be written$/, 'fine');
+      // Not even root can make a folder below a file.
+      const logs = { TIDEMARK_RUN_LOGS: '/proc/version/runs' };
+      saying(await look('host', logs), /^the logs of runs cannot be kept in \/proc/, 'doubtful');
     });
   });
 
@@ -297,35 +308,57 @@ describe('doctor', () => {
       );
     const clear = () => world.main.write('DELETE FROM tidemark_run');
 
-    test('a run whose process is gone was killed; one whose process lives is left alone', async () => {
-      const dead = spawn('true');
-      await once(dead, 'exit');
-      await record('3', hostname(), dead.pid as number, 'NOW()');
-      await record('4', hostname(), process.pid, 'NOW()');
+    const lock = (shard: string) => lockName(world.main.database, 'sync-commission-log', shard);
+
+    test('a run of windows lives while its lock is held, on whatever host; without it, it was killed', async () => {
+      await record('3', 'elsewhere', 1, 'NOW()');
+      await record('4', 'elsewhere', 1, 'NOW()');
+      await world.main.tuples('SELECT GET_LOCK(?, 0)', [lock('4')]);
       const told = await look('work');
       const { next } = saying(
         told,
-        /^sync-commission-log 3: run run of .* was killed \(process \d+ is gone\)$/,
+        /^sync-commission-log 3: run run of .* was killed \(process 1 on elsewhere\)$/,
         'doubtful',
       );
       expect(next).toEqual(['tidemark run sync-commission-log 3']);
       expect(complaints(told).filter((one) => one.includes('sync-commission-log 4'))).toEqual([]);
+      await world.main.tuples('SELECT RELEASE_LOCK(?)', [lock('4')]);
       await clear();
     });
 
-    test('a process that was given the number later is another', async () => {
-      await record('3', hostname(), process.pid, 'NOW() - INTERVAL 1 HOUR');
-      saying(await look('work'), /^sync-commission-log 3: .* was killed/, 'doubtful');
+    test('a run that holds its lock for hours is doubtful, with the process that it is', async () => {
+      await record('3', 'elsewhere', 17, 'NOW() - INTERVAL 1 DAY');
+      await world.main.tuples('SELECT GET_LOCK(?, 0)', [lock('3')]);
+      const { next } = saying(
+        await look('work'),
+        /^sync-commission-log 3: .* has not ended \(process 17 on elsewhere\)$/,
+        'doubtful',
+      );
+      expect(next.at(-1)).toMatch(/^kill -TERM 17, on elsewhere/);
+      await world.main.tuples('SELECT RELEASE_LOCK(?)', [lock('3')]);
       await clear();
     });
 
-    test('a run of another host that has not ended for hours is doubtful, a young one is not', async () => {
-      await record('3', 'elsewhere', 1, 'NOW() - INTERVAL 1 DAY');
-      await record('4', 'elsewhere', 1, 'NOW() - INTERVAL 1 MINUTE');
-      const told = await look('work');
-      saying(told, /^sync-commission-log 3: .* has not ended \(process 1 on elsewhere\)$/, 'doubtful');
-      expect(told.filter(({ says }) => says.includes('sync-commission-log 4'))).toEqual([]);
-      await clear();
+    test('a run without a lock lives as its process does; a process that got the number later is another', async () => {
+      const dead = spawn('true');
+      await once(dead, 'exit');
+      const at = (pid: number | undefined, started: string) =>
+        world.ledger.write(
+          `INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at)
+           VALUES ('run', 'check-pending-payments', '', 'due', ?, ?, CONVERT_TZ(${started}, '+00:00', '+08:00'))`,
+          [hostname(), pid as number],
+        );
+      const killed = async () =>
+        complaints(await look('work')).filter((one) => /^doubtful: check-pending-payments: .* was killed/.test(one))
+          .length;
+      await at(process.pid, 'NOW()');
+      expect(await killed()).toBe(0);
+      await at(process.pid, 'NOW() - INTERVAL 1 HOUR');
+      expect(await killed()).toBe(1);
+      await at(process.pid, 'NOW()');
+      await at(dead.pid, 'NOW()');
+      expect(await killed()).toBe(1);
+      await world.ledger.write('DELETE FROM tidemark_run');
     });
 
     test('shards that were last started long before their schedule would have are named, with the command', async () => {
