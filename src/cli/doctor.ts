@@ -1,9 +1,11 @@
 /** `tidemark doctor`: what is fine in a line a group, what is not with its reason and the way out. */
 import { type Group, groups, type State, type Told } from '../doctor/check.ts';
 import { examine } from '../doctor/examination.ts';
+import type { Job } from '../engine/job.ts';
 import { Zone } from '../engine/zone.ts';
 import { Config } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
+import type { Reader } from '../platform/mysql.ts';
 import type { App } from './app.ts';
 import { painted, wrapped } from './looks.ts';
 import { migrationsOf } from './migrate.ts';
@@ -24,16 +26,21 @@ const symbols = { fine: '✓', doubtful: '!', broken: '✗', 'not-looked-at': '-
 const meanings = { fine: 'good', doubtful: 'doubtful', broken: 'bad', 'not-looked-at': 'quiet' } as const;
 const words = { fine: 'fine', doubtful: 'doubtful', broken: 'broken', 'not-looked-at': 'not looked at' } as const;
 
-export async function doctor(app: App, options: { verbose?: true; json?: true }): Promise<number> {
+export async function doctor(
+  app: App,
+  wanted: readonly Group[],
+  options: { verbose?: true; json?: true },
+): Promise<number> {
   const examined = Config.examine();
   const { config } = examined;
   const zone = new Zone((config.get('TIDEMARK_TIMEZONE') ?? 'Asia/Shanghai') as string);
-  const told = await examine({
+  const patient = {
     ...examined,
     jobs: app.jobs,
     zone,
-    migrationsOf: (target, reader) => migrationsOf(app, { config }, reader, target),
-  });
+    migrationsOf: (target: Job['target'], reader: Reader) => migrationsOf(app, { config }, reader, target),
+  };
+  const told = await examine(patient, wanted.length === 0 ? groups : wanted);
   if (options.json) printJson({ state: gravest(told), ...counts(told), findings: told });
   else await report(told, options.verbose === true);
   return gravest(told) === 'broken' ? exitCodes.settings : exitCodes.done;

@@ -1,5 +1,6 @@
 /** The commands that judge: the surroundings of tidemark, and the queries of a job. */
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
+import { type Group, groups } from '../doctor/check.ts';
 import type { App } from './app.ts';
 import { type Done, examples } from './options.ts';
 
@@ -8,10 +9,11 @@ export function addDoctor(program: Command, app: App, done: Done): void {
     .command('doctor')
     .summary('check all that a job relies on; what mends it')
     .description('check settings, servers, privileges, tables, clocks, Redis, cron and runs; what to do about each')
+    .addArgument(new Argument('[group...]', 'only these').choices(groups))
     .option('--verbose', 'what is fine, too, line by line')
     .option('--json', 'all of it as one JSON object')
-    .addHelpText('after', examples('tidemark doctor', 'tidemark doctor --verbose', 'tidemark doctor --json'))
-    .action(async (options) => done(await (await import('./doctor.ts')).doctor(app, options)));
+    .addHelpText('after', examples('tidemark doctor', 'tidemark doctor redis host --verbose', 'tidemark doctor --json'))
+    .action(async (wanted: Group[], options) => done(await (await import('./doctor.ts')).doctor(app, wanted, options)));
   program
     .command('explain')
     .summary('each query of a job with its plan, judged')

@@ -11,7 +11,17 @@ import { explained } from '../platform/explain.ts';
 import type { Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import type { RedisCopy } from '../platform/redis.ts';
-import { type Access, broken, type Check, doubtful, type Finding, groups, notLookedAt, type Told } from './check.ts';
+import {
+  type Access,
+  broken,
+  type Check,
+  doubtful,
+  type Finding,
+  type Group,
+  groups,
+  notLookedAt,
+  type Told,
+} from './check.ts';
 import { cronChecks } from './cron.ts';
 import { hostChecks } from './host.ts';
 import { migrationChecks } from './migrations.ts';
@@ -32,14 +42,16 @@ const answerLimitMs = 4000;
 /** Servers that end a statement by its limit: MariaDB, MySQL. */
 const tooLong = new Set([1969, 3024]);
 
-export async function examine(patient: Patient): Promise<Told[]> {
+/** @param wanted the groups to look at; whether the servers answer is asked in any case */
+export async function examine(patient: Patient, wanted: readonly Group[] = groups): Promise<Told[]> {
   const databases = new Databases(patient.config);
   const away = new Map<DatabaseName | 'redis', string>();
   for (const [name, setting] of Object.entries({ ...databaseSettings, redis: 'REDIS_URL' as const }))
     if (patient.config.get(setting) === undefined) away.set(name as DatabaseName, `${setting} is not set`);
   const run = (checks: readonly Check[]) => Promise.all(checks.map((check) => within(check, databases, away)));
+  const isWanted = ({ group }: { readonly group: Group }) => wanted.includes(group);
   const first = await run([...settingsChecks(patient), ...reachability(patient, away)]);
-  const rest = await run([
+  const rest = [
     ...serverChecks(patient),
     ...privilegeChecks(patient),
     ...migrationChecks(patient),
@@ -49,8 +61,9 @@ export async function examine(patient: Patient): Promise<Told[]> {
     ...hostChecks(patient),
     ...cronChecks(patient),
     ...workChecks(patient),
-  ]);
-  return [...first, ...rest].flat().sort((a, b) => groups.indexOf(a.group) - groups.indexOf(b.group));
+  ];
+  const told = [...first, ...(await run(rest.filter(isWanted)))].flat().filter(isWanted);
+  return told.sort((a, b) => groups.indexOf(a.group) - groups.indexOf(b.group));
 }
 
 async function within(check: Check, databases: Databases, away: ReadonlyMap<string, string>): Promise<Told[]> {

@@ -52,7 +52,9 @@ describe('doctor', () => {
     expect(plain.stdout).toMatch(/^Settings {12}2 fine$/m);
     expect(plain.stdout).toMatch(/^Privileges {10}5 fine$/m);
     expect(plain.stdout).not.toContain('PROCESS');
-    const verbose = await world.cli(['doctor', '--verbose']);
+    const verbose = await world.cli(['doctor', 'privileges', '--verbose']);
+    expect(verbose.stdout).toMatch(/^Privileges/);
+    expect(verbose.stdout).not.toMatch(/^Settings/m);
     expect(verbose.stdout).toMatch(/^ {2}✓ .*sees the statements of others at the source \(PROCESS\)$/m);
   });
 

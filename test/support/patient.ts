@@ -6,10 +6,12 @@ import { expect } from 'vitest';
 import { jobs } from '../../jobs/index.ts';
 import { migrations, payOrders } from '../../migrations/index.ts';
 import { migrationsOf } from '../../src/cli/migrate.ts';
-import type { Group, State, Told } from '../../src/doctor/check.ts';
+import { type Group, groups, type State, type Told } from '../../src/doctor/check.ts';
 import { examine } from '../../src/doctor/examination.ts';
+import type { Job } from '../../src/engine/job.ts';
 import { Zone } from '../../src/engine/zone.ts';
 import { Config } from '../../src/platform/config.ts';
+import type { Reader } from '../../src/platform/mysql.ts';
 
 export type Settings = Readonly<Record<string, string>>;
 
@@ -18,13 +20,14 @@ export async function findings(settings: Settings, group?: Group): Promise<Told[
   const workingFolder = mkdtempSync(join(tmpdir(), 'tidemark-doctor-'));
   const examined = Config.examine({ environment: { ...settings }, workingFolder });
   const { config } = examined;
-  const told = await examine({
+  const patient = {
     ...examined,
     jobs,
     zone: new Zone((config.get('TIDEMARK_TIMEZONE') ?? 'Asia/Shanghai') as string),
-    migrationsOf: (target, reader) => migrationsOf({ jobs, migrations, payOrders }, { config }, reader, target),
-  });
-  return group === undefined ? told : told.filter((one) => one.group === group);
+    migrationsOf: (target: Job['target'], reader: Reader) =>
+      migrationsOf({ jobs, migrations, payOrders }, { config }, reader, target),
+  };
+  return examine(patient, group === undefined ? groups : [group]);
 }
 
 /** The one finding that says this, which must be in this state. */
