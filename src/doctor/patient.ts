@@ -38,8 +38,13 @@ export function placesOf({ config }: Patient): Place[] {
 }
 
 /** The first name of each database that jobs write. */
-export const targetsOf = (patient: Patient): Job['target'][] =>
-  placesOf(patient).flatMap(({ names }) => names.find((name) => name !== 'source') ?? []) as Job['target'][];
+export const targetsOf = (patient: Patient): Job['target'][] => {
+  // A team's list may be without jobs of the ledger, whose tables `migrate` then leaves out.
+  const written: readonly DatabaseName[] = ['main', ...patient.jobs.map(({ target }) => target)];
+  return placesOf(patient).flatMap(
+    ({ names }) => names.find((name) => written.includes(name)) ?? [],
+  ) as Job['target'][];
+};
 
 /** The jobs whose database has an address. */
 export const jobsInUse = ({ jobs, config }: Patient): Job[] =>
