@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { cli } from 'tidemark';
 import { jobs } from './jobs/index.js';
 

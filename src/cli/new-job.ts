@@ -121,6 +121,8 @@ interface Draft {
   readonly text: string;
   readonly isNew: boolean;
   readonly what: string;
+  /** Of a program. */
+  readonly mode?: number;
 }
 
 /** The list last: what stands in it is there. */
@@ -137,18 +139,18 @@ function filesOf(place: Place, text: JobText): Draft[] {
     { file: list, text: listText, isNew: !isListed, what: 'the list of jobs' },
   ];
   if (entry === null) return files;
-  const three = `import { cli } from 'tidemark';\nimport { jobs } from '${relativeImport(entry, list.replace(/\.[jt]s$/, ending))}';\nawait cli({ jobs });\n`;
-  return [{ file: entry, text: three, isNew: true, what: 'the command line over your jobs' }, ...files];
+  const three = `#!/usr/bin/env node\nimport { cli } from 'tidemark';\nimport { jobs } from '${relativeImport(entry, list.replace(/\.[jt]s$/, ending))}';\nawait cli({ jobs });\n`;
+  return [{ file: entry, text: three, isNew: true, what: 'the command line over your jobs', mode: 0o755 }, ...files];
 }
 
 /** @throws SetupError; then nothing has changed */
 async function writeAll(files: readonly Draft[]): Promise<void> {
   const written: string[] = [];
   try {
-    for (const { file, text, isNew } of files) {
+    for (const { file, text, isNew, mode = 0o644 } of files) {
       await mkdir(dirname(file), { recursive: true });
       if (isNew) {
-        await writeFile(file, text, { flag: 'wx' });
+        await writeFile(file, text, { flag: 'wx', mode });
         written.push(file);
       } else {
         const aside = `${file}.new`;

@@ -16,7 +16,7 @@ import { claimNews, type News, noteNews, unwritten } from '../alarms/news.ts';
 import { Servers } from '../alarms/servers.ts';
 import { isTableJob, readsFrom } from '../engine/job.ts';
 import type { Instant } from '../engine/zone.ts';
-import { type DatabaseName, databaseSettings, ownFolder } from '../platform/config.ts';
+import { type DatabaseName, databaseSettings, programFolder } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { type App, findJob, openSurroundings, type Surroundings } from './app.ts';
 import { painted, wrapped } from './looks.ts';
@@ -74,7 +74,7 @@ function codeOf({ standing, deliveries }: Watch, isUntold: boolean): number {
   return isUntold && standing.length > 0 ? exitCodes.waitsForPerson : exitCodes.done;
 }
 
-export const localFolder = (): string => writableFolder(join(ownFolder, '.tidemark'));
+export const localFolder = (): string => writableFolder(join(programFolder(), '.tidemark'));
 
 export const placeOf = ({ zone }: Surroundings, now: Instant): Place => ({ host: hostname(), now, zone, asTyped });
 

@@ -17,7 +17,7 @@ import { SetupError } from './errors.ts';
 import { paymentSettings } from './payment-settings.ts';
 import { type Definition, duration, isUrl } from './setting.ts';
 
-export { ownFolder, ownVersion } from './entry.ts';
+export { ownFolder, ownVersion, programFolder } from './entry.ts';
 export { parseDuration } from './setting.ts';
 
 export type DatabaseName = 'source' | 'main' | 'ledger';

@@ -3,7 +3,7 @@
  * a dependency. Tells the folder whose settings and jobs it works with, and what a person types to call it again.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { basename, delimiter, dirname, extname, isAbsolute, join, relative } from 'node:path';
+import { basename, delimiter, dirname, extname, isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The nearest folder at or above this one that holds a package.json; null when there is none. */
@@ -21,10 +21,23 @@ export function ownVersion(): string {
   return (JSON.parse(readFileSync(join(ownFolder, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** The folder of the package whose program this is: a team's, or tidemark's own. */
+/**
+ * The folder of the package whose program this is: a team's, or tidemark's own. What is started from a package below
+ * node_modules, a test runner say, works for the package that has it installed.
+ */
 export function programFolder(entry: string | undefined = process.argv[1]): string {
   if (entry === undefined || !existsSync(entry)) return ownFolder;
-  return packageAbove(dirname(realpathSync(entry))) ?? ownFolder;
+  const file = realpathSync(entry);
+  if (packageAbove(dirname(file)) === ownFolder) return ownFolder;
+  const [outside = file] = file.split(`${sep}node_modules${sep}`);
+  return packageAbove(outside === file ? dirname(file) : outside) ?? ownFolder;
+}
+
+/** The file that schedules call: it is to be executable, and to say on its first line what runs it. */
+export function programPath(entry: string | undefined = process.argv[1]): string {
+  return entry === undefined || programFolder(entry) === ownFolder
+    ? join(ownFolder, 'bin/tidemark')
+    : realpathSync(entry);
 }
 
 export interface Calling {

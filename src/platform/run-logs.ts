@@ -8,7 +8,7 @@
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, ownFolder } from './config.ts';
+import { type Config, programFolder } from './config.ts';
 import { type Entry, jsonLine } from './log-line.ts';
 
 const dayMs = 86_400_000;
@@ -42,7 +42,7 @@ export class RunLogs {
     const folder = config.get('TIDEMARK_RUN_LOGS');
     if (folder === 'none') return null;
     const keepMs = config.need('TIDEMARK_RUN_LOGS_KEEP');
-    return new RunLogs(folder ?? join(ownFolder, '.tidemark/runs'), keepMs, folder === undefined);
+    return new RunLogs(folder ?? join(programFolder(), '.tidemark/runs'), keepMs, folder === undefined);
   }
 
   /** Appends a line to the log of its run. @returns what there is to warn of, once; null when all is well */

@@ -45,7 +45,9 @@ describe('in an empty package of JavaScript', () => {
       ].sort(),
     );
     expect(stdout).toContain('node tidemark.js run sync-coupon');
-    expect((await readFile(join(team.folder, 'tidemark.js'), 'utf8')).trim().split('\n')).toHaveLength(3);
+    const entry = await readFile(join(team.folder, 'tidemark.js'), 'utf8');
+    expect(entry.trim().split('\n').slice(1)).toHaveLength(3);
+    expect((await execute(join(team.folder, 'tidemark.js'), ['list'], { cwd: '/' })).stdout).toContain('sync-coupon');
   });
 
   test("further ones are added to the list, by the team's program", async () => {
