@@ -100,6 +100,7 @@ describe('what is typed wrong is answered in one sentence, with exit code 64, an
       expectComplaint(await world.cli(line.split(' ')), 64, ...parts);
     for (const [settings, code, part] of [
       [{ MAIN_DATABASE_URL: 'nonsense' }, 78, 'MAIN_DATABASE_URL'],
+      [{ MAIN_DATABASE_URL: `${world.settings.MAIN_DATABASE_URL}_gone` }, 78, 'Unknown database'],
       [{ MAIN_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/mia' }, 69, 'cannot be reached'],
     ] as const)
       expectComplaint(await world.cli(['run', 'sync-user-extension'], settings), code, part);

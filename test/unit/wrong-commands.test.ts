@@ -180,6 +180,14 @@ const groups = {
   flagsAlone,
 };
 
+/** Nobody listens there. */
+const unreachable = {
+  SOURCE_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/plus',
+  MAIN_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/mia',
+  LEDGER_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/ledger',
+  REDIS_URL: 'redis://127.0.0.1:1',
+};
+
 /** A sentence or two for a person, and no more. */
 function expectSentence(result: CliResult, ...names: readonly (string | RegExp)[]): void {
   const { stdout, stderr } = result;
@@ -266,6 +274,16 @@ describe('settings', () => {
   });
 });
 
+test.each([
+  ['TIDEMARK_LOG_FILE', 'gone/tidemark.log'],
+  ['TIDEMARK_LOG_FILE', '.tidemark'],
+])('a file that cannot be written is told by its setting: %s=%s', async (name, file) => {
+  const settings = { ...unreachable, [name]: join(folder, file) };
+  const result = await typed(['run', 'sync-user-extension'], { settings, folder });
+  expect(result.code).toBe(78);
+  expectSentence(result, name, file);
+});
+
 describe('without any setting, every command that needs one names it', () => {
   const startServers = ['local up', 'local down', 'demo'];
   const needs = leaves.filter(({ path }) => !startServers.includes(path.join(' ')));
@@ -278,14 +296,8 @@ describe('without any setting, every command that needs one names it', () => {
 });
 
 describe('with servers that cannot be reached, a run says which', () => {
-  const settings = {
-    SOURCE_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/plus',
-    MAIN_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/mia',
-    LEDGER_DATABASE_URL: 'mysql://nobody@127.0.0.1:1/ledger',
-    REDIS_URL: 'redis://127.0.0.1:1',
-  };
   test.each(jobs)('tidemark run %s', async (job) => {
-    const { code, stdout, stderr } = await typed(['run', job], { settings, folder });
+    const { code, stdout, stderr } = await typed(['run', job], { settings: unreachable, folder });
     expect(code).toBe(69);
     expect(stdout).toBe('');
     expect(stderr).toMatch(/127\.0\.0\.1:1 cannot be reached|cannot be reached/);
