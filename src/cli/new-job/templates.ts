@@ -145,7 +145,7 @@ before(async () => {
   const day = bench.daysAgo(2);
 ${made}
   await bench.migrate('${job.name}');${adopted === undefined ? '' : `\n${adopted}`}
-});
+}${style.runner === 'vitest' && !style.here ? ', 120_000' : ''});
 after(() => bench.close());
 
 const result = () => bench.main.tuples('${got}');
