@@ -4,7 +4,7 @@
  */
 import { Command, type ErrorOptions } from 'commander';
 import { UsageError } from '../platform/errors.ts';
-import { overview } from './help.ts';
+import { folded, overview } from './help.ts';
 import { nearest } from './nearest.ts';
 import { asTyped } from './output.ts';
 
@@ -12,8 +12,8 @@ export class OurCommand extends Command {
   constructor(name?: string) {
     super(name);
     this.configureOutput({
-      writeOut: (text) => process.stdout.write(asTyped(text)),
-      writeErr: (text) => process.stderr.write(asTyped(text)),
+      writeOut: (text) => process.stdout.write(folded(asTyped(text))),
+      writeErr: (text) => process.stderr.write(folded(asTyped(text))),
     });
   }
 

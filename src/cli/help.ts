@@ -24,6 +24,19 @@ export function overview(program: Command): string {
   return `Usage: ${program.name()} <command>\n${program.description()}\n\n${lines.join('\n')}\n\n`;
 }
 
+/** Examples that are longer than a line go on in the next, as a shell reads them. */
+export function folded(text: string): string {
+  return text.replace(/^ {2}\$ .*$/gm, (line) => foldedLine(line));
+}
+
+function foldedLine(line: string): string {
+  if (line.length <= width) return line;
+  const place = line.lastIndexOf(' ', width - 2);
+  const flag = line.lastIndexOf(' --', width - 2);
+  const at = flag > width / 2 ? flag : place;
+  return at <= 6 ? line : `${line.slice(0, at)} \\\n${foldedLine(`      ${line.slice(at + 1)}`)}`;
+}
+
 function lineOf(head: string, command: Command): string {
   const begin = head.padEnd(headWidth) + command.name().padEnd(nameWidth);
   const says = (command.summary() || command.description()).replace(/ \(asks\)$/, '');
