@@ -76,25 +76,37 @@ export function wholeRuns(rows: readonly PastRun[]): WholeRun[] {
 
 const gravity = ['failed', 'killed', 'interrupted', 'dead-letters', 'running', 'held-back', 'done', 'nothing-due'];
 
-/** `failed 1, done 9`; the gravest first. */
-export function outcomeOf({ shards }: WholeRun): string {
-  const outcomes = [...new Set(shards.map(({ outcome }) => outcome))];
-  if (outcomes.length === 1) return outcomes[0] as string;
-  const counted = outcomes
-    .sort((a, b) => gravity.indexOf(a) - gravity.indexOf(b))
-    .map((outcome) => `${outcome} ${shards.filter((shard) => shard.outcome === outcome).length}`);
-  return counted.join(', ');
+/** The gravest first. */
+export const byGravity = (a: string, b: string): number => gravity.indexOf(a) - gravity.indexOf(b);
+
+/** The gravest outcome of its shards. */
+export const outcomeOf = ({ shards }: WholeRun): string =>
+  shards.map(({ outcome }) => outcome).sort(byGravity)[0] ?? '';
+
+/** `failed 1 of 10`. */
+export function outcomeText(run: WholeRun): string {
+  const outcome = outcomeOf(run);
+  const many = run.shards.filter((shard) => shard.outcome === outcome).length;
+  const isMixed = many < run.shards.length && outcome !== 'done';
+  return isMixed ? `${outcome} ${many} of ${run.shards.length}` : outcome;
 }
 
-const isBad = (outcome: string): boolean => /^(failed|killed)/.test(outcome);
-const isDoubtful = (outcome: string): boolean => /^(interrupted|dead-letters|running|held-back)/.test(outcome);
+const isBad = (outcome: string): boolean => ['failed', 'killed'].includes(outcome);
+const isDoubtful = (outcome: string): boolean =>
+  ['interrupted', 'dead-letters', 'running', 'held-back'].includes(outcome);
 
 /** An outcome in the colour of what it means. */
-export const paintedOutcome = (outcome: string, text = outcome): string =>
+export const paintedOutcome = (outcome: string, text: string): string =>
   isBad(outcome) ? painted('bad', text) : isDoubtful(outcome) ? painted('doubtful', text) : text;
 
-export const durationOf = ({ startedAt, endedAt }: Pick<WholeRun, 'startedAt' | 'endedAt'>): number | null =>
+const durationOf = ({ startedAt, endedAt }: Pick<WholeRun, 'startedAt' | 'endedAt'>): number | null =>
   startedAt === null || endedAt === null ? null : Math.max(0, (endedAt - startedAt) / 1000);
+
+/** `, 4 s`; the history knows whole seconds. Empty for a run without an end. */
+export function tookText(run: WholeRun): string {
+  const took = durationOf(run);
+  return took === null ? '' : `, ${took < 1 ? '<1 s' : inWords(took)}`;
+}
 
 const sums = ['windows', 'read', 'inserted', 'updated', 'unchanged', 'deadLetters'] as const;
 
@@ -142,8 +154,7 @@ async function show(runs: readonly WholeRun[], options: HistoryOptions, zone: Zo
     const when = run.startedAt === null ? '-' : zone.text(run.startedAt).slice(5);
     const outcome = outcomeOf(run);
     const kind = run.kind === 'windows' || run.kind === 'due' ? '' : `, ${run.kind}`;
-    const took = durationOf(run);
-    const end = `${outcome}${kind}${took === null ? '' : `, ${took < 1 ? '<1 s' : inWords(took)}`}`;
+    const end = `${outcomeText(run)}${kind}${tookText(run)}`;
     const start = `${when.padEnd(14)}  ${run.runId.slice(0, shortIdLength)}  ${(names[index] as string).padEnd(width)}  `;
     print(`${start}${paintedOutcome(outcome, end)}`);
     const done = doneText(run);

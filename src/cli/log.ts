@@ -12,14 +12,15 @@ import { type App, openSurroundings, type Surroundings } from './app.ts';
 import {
   asJson,
   doneText,
-  durationOf,
   errorsOf,
   outcomeOf,
+  outcomeText,
   paintedOutcome,
+  tookText,
   type WholeRun,
   wholeRuns,
 } from './history.ts';
-import { inWords, painted, wrapped } from './looks.ts';
+import { painted, wrapped } from './looks.ts';
 import { print, printJson } from './output.ts';
 import { type Away, complainOf, inEachReachable } from './reachable.ts';
 import { endOfRun } from './run-log.ts';
@@ -46,7 +47,7 @@ export async function log(app: App, prefix: string, options: LogOptions): Promis
   const mask = new Mask(config.secrets);
   if (options.json && run !== null) printJson({ history: asJson(run, zone, mask) });
   if (!options.json) await tellOf(run, zone, mask);
-  const show = options.json ? print : (line: string) => print(readable(line, zone));
+  const show = async (line: string) => print(options.json ? line : await wrapped(readable(line, zone), 15));
   if (file === null && !options.json) print(whyNone(run, logs));
   if (file !== null) {
     const isWanted = options.follow === true && (run?.shards.some(({ outcome }) => outcome === 'running') ?? false);
@@ -78,12 +79,11 @@ async function find(app: App, surroundings: Surroundings, logs: RunLogs | null, 
 async function tellOf(run: WholeRun | null, zone: Zone, mask: Mask): Promise<void> {
   if (run === null) return;
   const { runId, job, shards, kind, host, startedAt } = run;
-  const outcome = outcomeOf(run);
-  const took = durationOf(run);
   const names = shards.map(({ shard }) => shard);
-  const times = `${startedAt === null ? '-' : zone.text(startedAt)}${took === null ? '' : `, ${inWords(took)}`}`;
+  const times = `${startedAt === null ? '-' : zone.text(startedAt)}${tookText(run)}`;
   print(`${painted('strong', jobWithShards(job, names))}, run ${runId}`);
-  print(`${paintedOutcome(outcome)}: ${kind}, ${times}, on ${host} (process ${shards[0]?.pid})`);
+  const outcome = paintedOutcome(outcomeOf(run), outcomeText(run));
+  print(`${outcome}: ${kind}, ${times}, on ${host} (process ${shards[0]?.pid})`);
   const done = doneText(run);
   if (done !== '') print(await wrapped(done, 0));
   for (const { shards: which, error } of errorsOf(run))
@@ -101,8 +101,8 @@ function readable(line: string, zone: Zone): string {
   try {
     const entry = JSON.parse(line) as Entry;
     const at = Date.parse(entry.timestamp);
-    // The run is named above.
-    const { runId: _, [endOfRun]: code, ...rest } = entry;
+    // The run is named above, and what has become of a shard stands in the message.
+    const { runId: _, outcome: __, windows: ___, [endOfRun]: code, ...rest } = entry;
     const text = personLine(
       { ...rest, ...(code === undefined ? {} : { exit: code }) } as Entry,
       zone.text(at).slice(11),
@@ -117,7 +117,7 @@ function readable(line: string, zone: Zone): string {
 /** Prints the lines of a log; with `goesOn`, those that come, too, until the run has ended. */
 async function showLines(
   { file }: RunLog,
-  show: (line: string) => void,
+  show: (line: string) => Promise<void>,
   goesOn: (() => Promise<boolean>) | null,
 ): Promise<void> {
   const handle = await open(file);
@@ -126,12 +126,12 @@ async function showLines(
     for (let isLast = goesOn === null; ; ) {
       const lines = (rest + (await handle.readFile('utf8'))).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) show(line);
+      for (const line of lines) await show(line);
       if (isLast) break;
       isLast = lines.some((line) => line.includes(`"${endOfRun}":`)) || !(await goesOn?.());
       await sleep(pollMs);
     }
-    if (rest !== '') show(rest);
+    if (rest !== '') await show(rest);
   } finally {
     await handle.close();
   }

@@ -26,12 +26,11 @@ export function runLogKeeper({ config, zone }: Surroundings): readonly RunObserv
           const trouble = logs.append(runId, entryOf(mask, level, message, { runId, job, ...fields }));
           if (trouble !== null) throw new Error(trouble);
         };
-        for (const shard of shards) {
+        for (const shard of shards.filter(isWorthALine)) {
           const { from, to, error, findings, waiting } = shard;
           const about = { shard: shard.shard, from: iso(from), to: iso(to) };
           for (const { what, was, is } of findings) add('warn', `${what} was ${was}, is ${is}`, about);
           if (waiting !== null) add('warn', waiting.what, { ...about, next: waiting.next });
-          if (shard.heldBackBy !== null) add('info', `held back: ${shard.heldBackBy.detail}`, { shard: shard.shard });
           add(levelOf(shard), endOf(shard), { ...about, ...countsOf(shard), ...failureOf(error) });
         }
         add('info', `ended after ${(durationMs / 1000).toFixed(1)} s`, { kind: request.kind, [endOfRun]: code });
@@ -45,12 +44,16 @@ export function runLogKeeper({ config, zone }: Surroundings): readonly RunObserv
 const hasNews = ({ outcome, read, deadLetters, findings }: ShardResult): boolean =>
   read > 0 || deadLetters > 0 || findings.length > 0 || outcome === 'failed' || outcome === 'interrupted';
 
+const isWorthALine = (shard: ShardResult): boolean =>
+  hasNews(shard) || shard.waiting !== null || shard.heldBackBy !== null || shard.outcome === 'dead-letters';
+
 const levelOf = ({ outcome }: ShardResult): Level =>
   outcome === 'failed' ? 'error' : outcome === 'dead-letters' ? 'warn' : 'info';
 
-function endOf({ outcome, error, windows }: ShardResult): string {
+function endOf({ outcome, error, windows, heldBackBy }: ShardResult): string {
   if (outcome === 'failed') return sentenceOf(error);
-  return windows === 0 ? outcome : `${outcome}: ${grouped(windows)} window${windows === 1 ? '' : 's'}`;
+  const done = windows === 0 ? '' : `, ${grouped(windows)} window${windows === 1 ? '' : 's'}`;
+  return `${outcome}${done}${heldBackBy === null ? '' : `; held back: ${heldBackBy.detail}`}`;
 }
 
 const countsOf = ({ outcome, windows, read, inserted, updated, unchanged, deadLetters }: ShardResult): Fields => ({

@@ -7,6 +7,7 @@ import type { DueThings, Job } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
 import { Mask } from '../platform/masking.ts';
 import { type App, chosenJobs, openCopies, openSurroundings } from './app.ts';
+import { byGravity } from './history.ts';
 import { type Deadlines, deadlinesOf } from './late.ts';
 import { inWords, painted, secondsSince, wrapped } from './looks.ts';
 import { grouped, print, printJson, printTable } from './output.ts';
@@ -101,13 +102,13 @@ async function printStanding(
   look: Look,
 ): Promise<void> {
   for (const one of away) await printAway(one);
-  for (const concern of concerns.filter(({ gravity }) => gravity !== 'note')) await printConcern(concern, look.mask);
+  for (const concern of concerns.filter(({ gravity }) => gravity !== 'note'))
+    await printConcern(concern, lines, look.mask);
   if (away.length > 0 || concerns.some(({ gravity }) => gravity !== 'note')) print('');
-  await printShards(
-    lines.filter(({ unavailable }) => unavailable === null),
-    concerns,
-    look,
-  );
+  const known = lines.filter(({ unavailable }) => unavailable === null);
+  const isTold = ({ job, shard }: Line) =>
+    concerns.some((one) => one.gravity !== 'note' && one.job === job && one.shards.includes(shard));
+  await printShards(look.all ? known : known.filter((line) => !isTold(line)), concerns, look);
   const notes = [
     ...concerns.filter(({ gravity }) => gravity === 'note').map((one) => `${nameOf(one)}: ${one.text}`),
     ...exemptNotes(lines),
@@ -129,11 +130,13 @@ async function printAway({ error, jobs }: Away): Promise<void> {
   if (error.next !== undefined) print(`  Next: ${await wrapped(error.next, 4)}`);
 }
 
-async function printConcern(concern: Concern, mask: Mask): Promise<void> {
+async function printConcern(concern: Concern, lines: readonly Line[], mask: Mask): Promise<void> {
   const { gravity, text, next } = concern;
   const meaning = gravity === 'bad' ? 'bad' : 'doubtful';
   const name = painted('strong', nameOf(concern));
-  print(`${painted(meaning, gravity === 'bad' ? '✗' : '!')} ${await wrapped(`${name}: ${mask.text(text)}`, 2)}`);
+  const lag = behind(lines.filter(({ job, shard }) => job === concern.job && concern.shards.includes(shard)));
+  const what = `${name}${lag === '-' ? '' : `, ${lag} behind`}: ${mask.text(text)}`;
+  print(`${painted(meaning, gravity === 'bad' ? '✗' : '!')} ${await wrapped(what, 2)}`);
   if (next !== null) print(`  Next: ${await wrapped(next, 4)}`);
 }
 
@@ -157,7 +160,7 @@ async function printShards(lines: readonly Line[], concerns: readonly Concern[],
   const rows = foldsOf(lines, concerns, look.all).map((fold) => [
     detailed ? shardsInShort(fold.lines.map(({ shard }) => shard)) || '-' : nameOfFold(fold),
     upTo(fold, zone),
-    behind(fold),
+    behind(fold.lines),
     ...(detailed
       ? [watermarkText(fold, zone), [...new Set(fold.lines.map(({ redis }) => redis ?? '-'))].join(', ')]
       : []),
@@ -179,7 +182,7 @@ function nameOfFold({ job, lines }: Fold): string {
 }
 
 /** The worst of them. */
-function behind({ lines }: Fold): string {
+function behind(lines: readonly Line[]): string {
   const lags = lines.map(lagOf).filter((lag) => lag !== null);
   return inWords(lags.length === 0 ? null : Math.max(...lags));
 }
@@ -214,11 +217,11 @@ function watermarkText({ lines }: Fold, zone: Zone): string {
   return known.length === 0 ? '-' : zone.text(Math.min(...known)).slice(5);
 }
 
-/** The outcomes, and how long ago the longest ago of them was. */
+/** What is worst of the outcomes, and how long ago the longest ago of them was. */
 function lastText(runs: readonly Line['lastRun'][]): string {
   const known = runs.filter((run) => run !== null);
-  if (known.length === 0) return '-';
-  const outcomes = [...new Set(known.map(({ outcome }) => outcome))].join(', ');
+  const [worst] = known.map(({ outcome }) => outcome).sort(byGravity);
+  if (worst === undefined) return '-';
   const since = Math.min(...known.map(({ startedAt }) => startedAt ?? Date.now()));
-  return `${outcomes}, ${inWords(secondsSince(since))} ago`;
+  return `${worst}, ${inWords(secondsSince(since))} ago`;
 }
