@@ -44,6 +44,8 @@ import { dueRun } from './0037-due-run.ts';
 import { pause } from './0038-pause.ts';
 import { letterRepairs } from './0039-letter-repairs.ts';
 import { alarm } from './0041-alarm.ts';
+import { runSum } from './0044-run-sum.ts';
+import { runByOutcome } from './0045-run-by-outcome.ts';
 import type { Migration } from './migration.ts';
 
 /** The tables of orders: how many there are is a setting, so they come by themselves, behind the others. */
@@ -61,6 +63,8 @@ const bookkeeping: readonly Migration[] = [
   dueRun,
   pause,
   letterRepairs,
+  runSum,
+  runByOutcome,
 ];
 
 /** What is remembered once for all databases. */

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runsByPrefix } from '../engine/run-history.ts';
 import type { Zone } from '../engine/zone.ts';
-import { exitCodes, UsageError } from '../platform/errors.ts';
+import { UsageError } from '../platform/errors.ts';
 import { type Entry, personLine } from '../platform/log-line.ts';
 import { Mask } from '../platform/masking.ts';
 import { type RunLog, RunLogs } from '../platform/run-logs.ts';
@@ -53,8 +53,7 @@ export async function log(app: App, prefix: string, options: LogOptions): Promis
     const isWanted = options.follow === true && (run?.shards.some(({ outcome }) => outcome === 'running') ?? false);
     await showLines(file, show, isWanted ? stillRuns(app, surroundings, file.runId) : null);
   }
-  complainOf(away);
-  return exitCodes.done;
+  return complainOf(away);
 }
 
 /** The one run whose id begins so, in the history or by its log. @throws UsageError when there is none, or several */

@@ -98,4 +98,13 @@ function addPast(program: Command, app: App, done: Done): void {
     .option('--json', 'the lines as they are')
     .addHelpText('after', examples('tidemark log 01a1fd9b-879f', 'tidemark log 01a1fd9b-879f --follow'))
     .action(async (run: string, options) => done(await (await import('./log.ts')).log(app, run, options)));
+  program
+    .command('metrics')
+    .description('figures for Prometheus, as text: lag, runs, rows, dead letters, pauses')
+    .addHelpText(
+      'after',
+      examples('tidemark metrics', 'tidemark metrics | grep tidemark_lag_seconds') +
+        '\nTIDEMARK_METRICS_FILE names a file that each run writes at its end, for the textfile collector of node_exporter.\n',
+    )
+    .action(async () => done(await (await import('./metrics.ts')).metrics(app)));
 }

@@ -46,10 +46,17 @@ export async function inEachReachable<Result>(
   };
 }
 
-/** Ends a command that has told what could be told. @throws one error for all that is away, with the gravest exit code */
-export function complainOf(away: readonly Away[]): void {
+/**
+ * Ends a command that has told what could be told.
+ *
+ * @param isTold a person has read it above
+ * @returns the exit code
+ * @throws one error for all that is away, with the gravest exit code
+ */
+export function complainOf(away: readonly Away[], isTold = false): ExitCode {
   const [gravest] = [...away].sort((a, b) => graveness(b.error.exitCode) - graveness(a.error.exitCode));
-  if (gravest === undefined) return;
+  if (gravest === undefined) return exitCodes.done;
+  if (isTold) return gravest.error.exitCode;
   const messages = [...new Set(away.map(({ error }) => error.message))];
-  throw new TidemarkError(messages.join('; '), gravest.error.exitCode as ExitCode, gravest.error.next);
+  throw new TidemarkError(messages.join('; '), gravest.error.exitCode, gravest.error.next);
 }

@@ -53,7 +53,7 @@ export async function run(
   const progress = await openProgress(job.name, options.json !== true);
   const { concurrency, ifLocked } = options;
   const wanted = { job, shards, request, concurrency, ifLocked };
-  const observers = runObservers(surroundings);
+  const observers = runObservers(app, surroundings);
   try {
     const codes: number[] = [];
     const endAt = Date.now() + (options.for ?? 0);

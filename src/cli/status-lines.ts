@@ -96,7 +96,7 @@ export async function standingOf(
 function redisAwayOf(reasons: ReadonlySet<string>): Away[] {
   const [reason] = reasons;
   if (reason === undefined) return [];
-  const message = `Redis cannot be reached${reason === '' ? '' : `: ${reason}`}; runs go on without it`;
+  const message = `Redis cannot be reached${reason === '' ? '' : `: ${reason.replace(/[.]$/, '')}`}; runs go on without it`;
   return [{ error: new UnavailableError(message, 'check REDIS_URL: tidemark config'), jobs: [] }];
 }
 

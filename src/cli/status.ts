@@ -39,8 +39,7 @@ export async function status(app: App, jobName: string | undefined, options: Sta
         detailed: jobName !== undefined,
       });
     }
-    complainOf(standing.away);
-    return 0;
+    return complainOf(standing.away, options.json !== true && process.stdout.isTTY);
   } finally {
     await copies.close();
   }

@@ -73,6 +73,11 @@ export function runsByPrefix(session: Session, prefix: string, zone: Zone): Prom
   return read(session, 'run_id LIKE ?', [`${prefix}%`], zone, 1000);
 }
 
+/** The runs that have written no end: under way, or killed. */
+export function runsWithoutEnd(session: Session, zone: Zone): Promise<PastRun[]> {
+  return read(session, 'outcome IS NULL', [], zone);
+}
+
 /** The last run of each shard. */
 export async function lastRuns(session: Session, zone: Zone): Promise<PastRun[]> {
   const last = 'SELECT MAX(sequence) FROM tidemark_run GROUP BY job, shard';

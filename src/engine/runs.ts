@@ -41,30 +41,39 @@ export async function beginByHand(session: Session, name: ShardName, run: Beginn
   return (await session.write(insertRun, valuesOf(name, run, zone))).insertId;
 }
 
+/**
+ * Ends a run's row, and adds it to the sums of its shard in the same statement. Repeated, because an answer was lost, it
+ * changes nothing. The first run of a shard with an outcome needs a second statement, and is not summed up if it is
+ * killed between the two.
+ */
 export async function endRun(
   session: Session,
   sequence: number,
   end: { outcome: string; windows: number; counts: Counts; error: string | null; now: Instant },
   zone: Zone,
 ): Promise<void> {
-  const { counts } = end;
+  const { read, inserted, updated, unchanged, deadLetters } = end.counts;
+  const counts = [end.windows, read, inserted, updated, unchanged, deadLetters];
+  const at = zone.text(end.now);
+  const { affected } = await session.write(
+    `UPDATE tidemark_run r
+       LEFT JOIN tidemark_run_sum s ON s.job = r.job AND s.shard = r.shard AND s.kind = r.kind AND s.outcome = ?
+        SET r.ended_at = ?, r.outcome = ?, r.error = ?, ${summed.map((name) => `r.${name} = ?`).join(', ')},
+            s.runs = s.runs + 1, s.last_at = ?, ${summed.map((name) => `s.${name} = s.${name} + ?`).join(', ')}
+      WHERE r.sequence = ? AND r.ended_at IS NULL`,
+    [end.outcome, at, end.outcome, end.error?.slice(0, 1000) ?? null, ...counts, at, ...counts, sequence],
+  );
+  if (affected !== 1) return; // both rows, or neither
   await session.write(
-    `UPDATE tidemark_run SET ended_at = ?, outcome = ?, windows = ?, rows_read = ?, inserted = ?, updated = ?, unchanged = ?, dead_letters = ?, error = ?
-      WHERE sequence = ?`,
-    [
-      zone.text(end.now),
-      end.outcome,
-      end.windows,
-      counts.read,
-      counts.inserted,
-      counts.updated,
-      counts.unchanged,
-      counts.deadLetters,
-      end.error?.slice(0, 1000) ?? null,
-      sequence,
-    ],
+    `INSERT INTO tidemark_run_sum (job, shard, kind, outcome, runs, ${summed.join(', ')}, last_at)
+     SELECT job, shard, kind, outcome, 1, ${summed.join(', ')}, ended_at FROM tidemark_run r WHERE sequence = ?
+     ON DUPLICATE KEY UPDATE runs = tidemark_run_sum.runs + 1, last_at = VALUES(last_at),
+       ${summed.map((name) => `${name} = tidemark_run_sum.${name} + VALUES(${name})`).join(', ')}`,
+    [sequence],
   );
 }
+
+const summed = ['windows', 'rows_read', 'inserted', 'updated', 'unchanged', 'dead_letters'] as const;
 
 /**
  * Looks, inside a transaction, whether the run may go on.
