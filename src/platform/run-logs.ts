@@ -22,6 +22,9 @@ export interface RunLog {
 }
 
 export class RunLogs {
+  /** One for a process: what it has told of, it tells once. */
+  static readonly #known = new WeakMap<Config, RunLogs>();
+
   readonly folder: string;
   readonly #keepMs: number;
   /** Of a folder that nobody has asked for, it is not told that it cannot be written. */
@@ -42,7 +45,10 @@ export class RunLogs {
     const folder = config.get('TIDEMARK_RUN_LOGS');
     if (folder === 'none') return null;
     const keepMs = config.need('TIDEMARK_RUN_LOGS_KEEP');
-    return new RunLogs(folder ?? join(programFolder(), '.tidemark/runs'), keepMs, folder === undefined);
+    const known = RunLogs.#known.get(config);
+    const logs = known ?? new RunLogs(folder ?? join(programFolder(), '.tidemark/runs'), keepMs, folder === undefined);
+    RunLogs.#known.set(config, logs);
+    return logs;
   }
 
   /** Appends a line to the log of its run. @returns what there is to warn of, once; null when all is well */

@@ -82,6 +82,7 @@ describe('accounts, addresses and privileges that are not as they should be', ()
       'tidemark_checkpoint',
       'tidemark_window',
       'tidemark_run',
+      'tidemark_run_sum',
       'tidemark_dead_letter',
       'commission_change',
     ];
@@ -182,6 +183,7 @@ describe('accounts, addresses and privileges that are not as they should be', ()
     await expectCopied(world);
     const [line] = json<{ redis: string }[]>(
       await world.cli(['status', 'sync-user-extension', '--json'], { REDIS_URL }),
+      69,
     );
     expect(line?.redis).toBe('unreachable');
   });
