@@ -3,12 +3,12 @@
  *
  * What cannot be reached is named, and the rest is told all the same; the exit code then is 69, or 78 where we are refused.
  */
+import { type Deadlines, deadlinesOf } from '../alarms/deadline.ts';
 import type { DueThings, Job } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
 import { Mask } from '../platform/masking.ts';
 import { type App, chosenJobs, openCopies, openSurroundings } from './app.ts';
 import { byGravity } from './history.ts';
-import { type Deadlines, deadlinesOf } from './late.ts';
 import { inWords, painted, secondsSince, wrapped } from './looks.ts';
 import { grouped, print, printJson, printTable } from './output.ts';
 import { type Away, complainOf } from './reachable.ts';
@@ -47,7 +47,9 @@ export async function status(app: App, jobName: string | undefined, options: Sta
 
 async function allDeadlines(jobs: readonly Job[], zone: Zone): Promise<Map<string, Deadlines | null>> {
   const now = Date.now();
-  return new Map(await Promise.all(jobs.map(async (job) => [job.name, await deadlinesOf(job, now, zone)] as const)));
+  // Of a schedule that cannot be read, other commands complain.
+  const of = (job: Job) => deadlinesOf(job, now, zone).catch(() => null);
+  return new Map(await Promise.all(jobs.map(async (job) => [job.name, await of(job)] as const)));
 }
 
 function asJson(line: Line, zone: Zone) {

@@ -6,7 +6,7 @@
  * paused perhaps for an hour, and must write nothing more, not even what could be repeated.
  */
 import { hostname } from 'node:os';
-import type { Reader, Session } from '../platform/mysql.ts';
+import type { Session } from '../platform/mysql.ts';
 import { OvertakenError, type ShardName, titleOf } from './checkpoint.ts';
 import type { Counts } from './journal.ts';
 import { isPausedSql } from './pause.ts';
@@ -93,31 +93,4 @@ export async function assertYoungest(session: Session, { job, shard }: ShardName
     );
   }
   return Number(row?.[2]) === 1;
-}
-
-export interface LastRun {
-  readonly runId: string;
-  readonly kind: string;
-  readonly startedAt: Instant | null;
-  readonly endedAt: Instant | null;
-  /** Null while it runs, and for ever when it was killed. */
-  readonly outcome: string | null;
-  readonly error: string | null;
-}
-
-export async function lastRun(reader: Reader, name: ShardName, zone: Zone): Promise<LastRun | null> {
-  const [row] = await reader.tuples(
-    'SELECT run_id, kind, started_at, ended_at, outcome, error FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT 1',
-    [name.job, name.shard],
-  );
-  if (row === undefined) return null;
-  const text = (value: unknown) => (value === null || value === undefined ? null : String(value));
-  return {
-    runId: String(row[0]),
-    kind: String(row[1]),
-    startedAt: zone.fromText(text(row[2])),
-    endedAt: zone.fromText(text(row[3])),
-    outcome: text(row[4]),
-    error: text(row[5]),
-  };
 }

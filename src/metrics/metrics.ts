@@ -26,9 +26,6 @@ export interface Metrics {
   readonly failures: readonly { readonly database: DatabaseName; readonly error: unknown }[];
 }
 
-/** The content type of the text, for whoever answers with it. */
-export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
-
 /** Reads the figures of all databases that these jobs write and that have an address, each in a connection of its own. */
 export async function metricsOf(jobs: readonly Job[], surroundings: MetricsSurroundings): Promise<Metrics> {
   const { config, databases, zone } = surroundings;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { jobs } from '../../jobs/index.ts';
 import { noCounts } from '../../src/engine/journal.ts';
-import { beginRun, endRun } from '../../src/engine/runs.ts';
+import { beginByHand, endRun } from '../../src/engine/runs.ts';
 import { metricsText } from '../../src/metrics/metrics.ts';
 import { writeMetricsFile } from '../../src/metrics/textfile.ts';
 import { Databases } from '../../src/platform/databases.ts';
@@ -104,7 +104,7 @@ describe('metrics', () => {
     const end = { outcome: 'done', windows: 2, counts, error: null, now: Date.now() };
     for (let count = 0; count < 3; count++) {
       const run = { runId: crypto.randomUUID(), kind: 'windows' as const, now: Date.now() };
-      const sequence = await beginRun(world.main, name, run, world.zone);
+      const sequence = await beginByHand(world.main, name, run, world.zone);
       await endRun(world.main, sequence, end, world.zone);
       await endRun(world.main, sequence, end, world.zone); // the answer was lost
     }
@@ -153,7 +153,7 @@ describe('metrics', () => {
       let last = 0;
       const finish = async () => {
         const run = { runId: crypto.randomUUID(), kind: 'windows' as const, now: Date.now() };
-        const sequence = await beginRun(world.main, name, run, world.zone);
+        const sequence = await beginByHand(world.main, name, run, world.zone);
         const end = { outcome: 'done', windows: 1, counts: noCounts(), error: null, now: Date.now() };
         await endRun(world.main, sequence, end, world.zone);
         return writeMetricsFile(jobs, surroundings(), file());
