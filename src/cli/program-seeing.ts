@@ -100,11 +100,11 @@ function addPast(program: Command, app: App, done: Done): void {
     .action(async (run: string, options) => done(await (await import('./log.ts')).log(app, run, options)));
   program
     .command('metrics')
-    .description('figures for Prometheus, as text: lag, runs, rows, dead letters, pauses')
+    .description('figures for Prometheus: lag, runs, rows, dead letters')
     .addHelpText(
       'after',
       examples('tidemark metrics', 'tidemark metrics | grep tidemark_lag_seconds') +
-        '\nTIDEMARK_METRICS_FILE names a file that each run writes at its end, for the textfile collector of node_exporter.\n',
+        '\nTIDEMARK_METRICS_FILE names a file that each run writes at its end, for the\ntextfile collector of node_exporter.\n',
     )
     .action(async () => done(await (await import('./metrics.ts')).metrics(app)));
 }

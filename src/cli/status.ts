@@ -109,7 +109,7 @@ async function printStanding(
   const known = lines.filter(({ unavailable }) => unavailable === null);
   const isTold = ({ job, shard }: Line) =>
     concerns.some((one) => one.gravity !== 'note' && one.job === job && one.shards.includes(shard));
-  await printShards(look.all ? known : known.filter((line) => !isTold(line)), concerns, look);
+  await printShards(look.all || look.detailed ? known : known.filter((line) => !isTold(line)), concerns, look);
   const notes = [
     ...concerns.filter(({ gravity }) => gravity === 'note').map((one) => `${nameOf(one)}: ${one.text}`),
     ...exemptNotes(lines),

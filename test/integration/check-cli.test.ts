@@ -57,7 +57,7 @@ describe('a job without windows', () => {
       due: [{ kind: 'orders', count: 3, oldest: expect.stringMatching(/^2\d{3}-.*\+08:00$/) }],
     });
     const { stdout } = await cli('status', job);
-    expect(stdout).toMatch(/check-pending-payments +3 orders due +\d+ s +/);
+    expect(stdout).toMatch(/^- +3 orders due +\d+ s +/m);
   });
 
   test('counts what is due in a dry run', async () => {
