@@ -12,7 +12,7 @@ export function painted(meaning: Meaning, text: string): string {
 }
 
 /** How wide lines may be; what is piped somewhere is not wrapped. */
-const widthOfTerminal = (): number => (process.stdout.isTTY ? Math.max(40, process.stdout.columns) : 10_000);
+export const widthOfTerminal = (): number => (process.stdout.isTTY ? Math.max(40, process.stdout.columns) : 10_000);
 
 /** A text in lines that fit, all but the first so far in. */
 export async function wrapped(text: string, indent: number): Promise<string> {

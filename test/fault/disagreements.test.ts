@@ -103,7 +103,7 @@ describe('Redis cannot be reached', () => {
     await servers.killRedis();
     expect(await fine(sync())).toMatchObject({ outcome: 'done', read: 1 });
     expect(warnings).toEqual([expect.stringMatching(/^Redis cannot be reached/)]);
-    const lines = json<{ shard: string; redis: string }[]>(await world.cli(['status', job, '--json']));
+    const lines = json<{ shard: string; redis: string }[]>(await world.cli(['status', job, '--json']), 69);
     expect(lines.find(({ shard }) => shard === '1')).toMatchObject({ redis: 'unreachable' });
     await servers.restartRedis();
     await fine(sync());

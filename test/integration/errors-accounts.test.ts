@@ -84,6 +84,7 @@ describe('accounts, addresses and privileges that are not as they should be', ()
       'tidemark_run',
       'tidemark_run_sum',
       'tidemark_dead_letter',
+      'tidemark_pause',
       'commission_change',
     ];
     const grants = tables.map((table) => `SELECT, INSERT, UPDATE, DELETE ON ${world.main.database}.${table}`);
