@@ -84,9 +84,7 @@ describe('settings changed between two runs', () => {
     const { income: result } = await runAll(withShards('0', '1'), ['0', '1']);
     expect(result.heldBackBy).toBeNull();
     const { stdout } = await world.cli(['status']);
-    expect(stdout).toContain(
-      'sync-commission-log 77 has a checkpoint (2020-01-01 00:00:00), and no job has that shard',
-    );
+    expect(stdout).toContain('sync-commission-log 77 has a checkpoint, and no job has that shard');
   });
 });
 
