@@ -14,8 +14,9 @@ export function addAlarms(program: Command, app: App, done: Done): void {
       'after',
       `${examples('tidemark watch --dry-run', 'tidemark watch')}
 In the crontab: */5 * * * * /opt/tidemark/bin/tidemark watch
-Each matter is told once, again every TIDEMARK_ALARM_REMINDER, and once more when it is over.
-Exit 65: something stands, and no channel is set or --dry-run. Exit 1: every channel failed.
+A matter is told once, again every TIDEMARK_ALARM_REMINDER, and when it is over.
+Exit 65: something stands, and no channel is set or --dry-run.
+Exit 1: every channel failed.
 `,
     )
     .action(async (options) => done(await (await import('./watch.ts')).watch(app, options)));

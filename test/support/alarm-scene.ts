@@ -100,14 +100,34 @@ export class AlarmScene {
 
   /** Every shard has run a minute ago, but for one. What is remembered stays. */
   async allRun(now: Instant, but?: { readonly job: string; readonly shard: string }): Promise<void> {
-    const { world } = this;
-    for (const job of this.#jobs()) {
-      for (const shard of shardNames(job).filter((one) => job.name !== but?.job || one !== but.shard)) {
-        const kind = isDueJob(job) ? 'due' : 'windows';
-        await this.run({ job: job.name, shard, kind, at: now - 60_000, outcome: 'done' });
-        const at = isPeriodJob(job) ? world.zone.periodStart(job.period, now) : now - 120_000;
-        if (!isDueJob(job)) await this.checkpoint(job.name, shard, at);
-      }
+    const { zone } = this.world;
+    const [ran, moved] = [zone.text(now - 60_000), zone.text(now - 120_000)];
+    for (const target of ['main', 'ledger'] as const) {
+      const all = this.#jobs().filter((job) => job.target === target);
+      const shards = all
+        .flatMap((job) => shardNames(job).map((shard) => ({ job, shard })))
+        .filter(({ job, shard }) => job.name !== but?.job || shard !== but.shard);
+      if (shards.length === 0) continue;
+      const runs = shards.map(({ job, shard }) => {
+        this.#runs += 1;
+        return [`run ${this.#runs}`, job.name, shard, isDueJob(job) ? 'due' : 'windows', 'db9', 4711, ran, ran, 'done'];
+      });
+      const checkpoints = shards
+        .filter(({ job }) => !isDueJob(job))
+        .map(({ job, shard }) => {
+          const at = isPeriodJob(job) ? zone.text(zone.periodStart(job.period, now)) : moved;
+          return [job.name, shard, at, 'test', moved];
+        });
+      const session = this.session({ target });
+      await session.write(
+        'INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at, ended_at, outcome) VALUES ?',
+        [runs],
+      );
+      await session.write(
+        `INSERT INTO tidemark_checkpoint (job, shard, checkpoint, run_id, moved_at) VALUES ?
+         ON DUPLICATE KEY UPDATE checkpoint = VALUES(checkpoint), moved_at = VALUES(moved_at)`,
+        [checkpoints],
+      );
     }
   }
 
