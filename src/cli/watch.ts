@@ -17,7 +17,7 @@ import { Servers } from '../alarms/servers.ts';
 import { isTableJob, readsFrom } from '../engine/job.ts';
 import type { Instant } from '../engine/zone.ts';
 import { type DatabaseName, databaseSettings, programFolder } from '../platform/config.ts';
-import { exitCodes } from '../platform/errors.ts';
+import { exitCodes, SetupError } from '../platform/errors.ts';
 import { type App, findJob, openSurroundings, type Surroundings } from './app.ts';
 import { painted, wrapped } from './looks.ts';
 import { asTyped, exitCodeOf, remark as note, print, printJson } from './output.ts';
@@ -89,7 +89,7 @@ export async function watchOnce(app: App, surroundings: Surroundings, by: WatchB
   const { config, databases } = surroundings;
   const tables = app.jobs.some(isTableJob) ? (['SOURCE_DATABASE_URL'] as const) : [];
   config.require([...tables, 'MAIN_DATABASE_URL', 'REDIS_URL']);
-  const unused = new Set((config.get('TIDEMARK_UNUSED_JOBS') ?? []).map((name) => findJob(app, name).name));
+  const unused = unusedJobs(app, surroundings);
   const prefix = config.need('TIDEMARK_REDIS_PREFIX');
   const local = localMemory(surroundings, by.folder);
   const standingHere = await local.read();
@@ -106,6 +106,15 @@ export async function watchOnce(app: App, surroundings: Surroundings, by: WatchB
     return together(parts);
   } finally {
     await servers.close();
+  }
+}
+
+/** @throws SetupError for a name that no job has */
+function unusedJobs(app: App, { config }: Surroundings): Set<string> {
+  try {
+    return new Set((config.get('TIDEMARK_UNUSED_JOBS') ?? []).map((name) => findJob(app, name).name));
+  } catch (error) {
+    throw new SetupError(`TIDEMARK_UNUSED_JOBS: ${(error as Error).message}`, 'tidemark list', error);
   }
 }
 
