@@ -33,13 +33,6 @@ export function programFolder(entry: string | undefined = process.argv[1]): stri
   return packageAbove(outside === file ? dirname(file) : outside) ?? ownFolder;
 }
 
-/** The file that schedules call: it is to be executable, and to say on its first line what runs it. */
-export function programPath(entry: string | undefined = process.argv[1]): string {
-  return entry === undefined || programFolder(entry) === ownFolder
-    ? join(ownFolder, 'bin/tidemark')
-    : realpathSync(entry);
-}
-
 export interface Calling {
   /** The file that Node was given. */
   readonly entry: string | undefined;

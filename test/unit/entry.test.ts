@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Calling, ownFolder, programFolder, programName, programPath } from '../../src/platform/entry.ts';
+import { type Calling, ownFolder, programFolder, programName } from '../../src/platform/entry.ts';
 
 let team: string;
 beforeAll(() => {
@@ -78,9 +78,4 @@ test('settings belong to the package of the program, also through a link', () =>
   mkdirSync(join(team, 'node_modules/runner/dist'), { recursive: true });
   for (const file of ['package.json', 'dist/cli.js']) writeFileSync(join(team, 'node_modules/runner', file), '');
   expect(programFolder(join(team, 'node_modules/runner/dist/cli.js'))).toBe(team);
-});
-
-test('schedules call a file that can be executed', () => {
-  expect(programPath(join(team, 'node_modules/.bin/jobs'))).toBe(join(team, 'src/main.ts'));
-  expect(programPath(join(ownFolder, 'dist/start.cjs'))).toBe(join(ownFolder, 'bin/tidemark'));
 });
