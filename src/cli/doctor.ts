@@ -33,7 +33,7 @@ export async function doctor(
 ): Promise<number> {
   const examined = Config.examine();
   const { config } = examined;
-  const zone = new Zone((config.get('TIDEMARK_TIMEZONE') ?? 'Asia/Shanghai') as string);
+  const zone = new Zone(config.need('TIDEMARK_TIMEZONE'));
   const patient = {
     ...examined,
     jobs: app.jobs,

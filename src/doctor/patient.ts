@@ -6,7 +6,7 @@ import type { Reader } from '../platform/mysql.ts';
 
 export interface Patient {
   readonly config: Config;
-  /** A sentence for each malformed setting; it counts as unset. */
+  /** A sentence for each malformed setting; it has its default, or counts as unset. */
   readonly mistakes: readonly string[];
   /** Names that begin as settings do, and are none. */
   readonly unknown: readonly string[];

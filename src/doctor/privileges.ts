@@ -5,7 +5,7 @@
 import { isTableJob, shardNames } from '../engine/job.ts';
 import { accountOf, checkSight } from '../engine/watermark.ts';
 import { databaseSettings } from '../platform/config.ts';
-import { identifier, type Reader } from '../platform/mysql.ts';
+import { identifier, type Reader, type Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import { broken, type Check, fine } from './check.ts';
 import { jobsIn, type Patient, placesOf, targetsOf } from './patient.ts';
@@ -72,10 +72,11 @@ const writes = (patient: Patient, name: 'main' | 'ledger'): Check => ({
     const session = await access.session(name);
     const tables = await writtenTables(patient, name, session);
     const lacking = new Map<string, string[]>();
-    for (const table of tables) {
-      const privileges = await lackingOf(session, table);
-      if (privileges.length > 0) lacking.set(table, privileges);
-    }
+    if (!(await mayDoAll(session)))
+      for (const table of tables) {
+        const privileges = await lackingOf(session, table);
+        if (privileges.length > 0) lacking.set(table, privileges);
+      }
     if (lacking.size === 0)
       return [
         fine(`the account of the ${name} database may read and write all ${tables.length} tables that jobs write`),
@@ -86,11 +87,11 @@ const writes = (patient: Patient, name: 'main' | 'ledger'): Check => ({
       broken(
         `the account ${account} of the ${name} database lacks ${told.join('; ')}`,
         'a job that writes there fails, and its window is rolled back',
-        lacking.size > 3
-          ? `GRANT SELECT, INSERT, UPDATE, DELETE ON ${identifier(session.database)}.* TO ${account};`
-          : [...lacking]
-              .map(([table, list]) => `GRANT ${list.join(', ')} ON ${place(session.database, table)} TO ${account};`)
-              .join(' '),
+        ...(lacking.size > 3
+          ? [`GRANT ${needed.join(', ')} ON ${identifier(session.database)}.* TO ${account};`]
+          : [...lacking].map(
+              ([table, list]) => `GRANT ${list.join(', ')} ON ${place(session.database, table)} TO ${account};`,
+            )),
       ),
     ];
   },
@@ -106,6 +107,19 @@ async function writtenTables(patient: Patient, name: 'main' | 'ledger', reader: 
   );
   const copies = jobsIn(patient, name).flatMap((job) => (isTableJob(job) ? (job.targetTable ?? []) : []));
   return [...new Set([...made, ...copies])];
+}
+
+const needed = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
+
+/** Whether one grant has it all, for the whole database: then nothing more is to be asked. */
+async function mayDoAll(session: Session): Promise<boolean> {
+  const grants = (await session.tuples('SHOW GRANTS')).map(([grant]) => String(grant));
+  if (grants.some((grant) => grant.startsWith('REVOKE'))) return false; // MySQL: all but some databases
+  return grants.some((grant) => {
+    const [, list = '', where = ''] = /^GRANT (.*) ON (\S+) TO /.exec(grant) ?? [];
+    if (where !== '*.*' && where.replaceAll('\\', '') !== `${identifier(session.database)}.*`) return false;
+    return list === 'ALL PRIVILEGES' || needed.every((one) => list.split(', ').includes(one));
+  });
 }
 
 async function lackingOf(session: Reader, table: string): Promise<string[]> {

@@ -285,6 +285,9 @@ function secretsIn(text: string, secret: Definition['secret']): string[] {
   return [username, hostname, pathname.slice(1)].includes(meant) ? [] : [password, meant].filter((one) => one !== '');
 }
 
+const defaultOf = ({ fallback, schema }: Definition): unknown =>
+  fallback === undefined ? undefined : v.parse(schema, fallback);
+
 export class Config {
   readonly shown: readonly SettingShown[];
   /** What must never be written down. */
@@ -312,7 +315,7 @@ export class Config {
     return config;
   }
 
-  /** Reads every setting; a malformed one counts as unset, and is told. */
+  /** Reads every setting; a malformed one is told, and has its default or counts as unset. */
   static examine(options: ConfigOptions = {}): ConfigExamined {
     const folders = [...new Set([options.workingFolder ?? process.cwd(), programFolder(), ownFolder])];
     const layers = layersOf(options.environment ?? process.env, folders);
@@ -332,10 +335,12 @@ export class Config {
       if (parsed.success) {
         values[name] = parsed.output;
         secrets.push(...secretsIn(text, definition.secret));
-      } else
+      } else {
+        values[name] = defaultOf(definition);
         mistakes.push(
           `${name} (${layer?.file ?? from}) is "${value}": expected ${definition.expects}, such as ${definition.example}`,
         );
+      }
     }
     const known = new Set<string>([...settingNames, shellEntryVariable]);
     const unknown = layers.flatMap(({ values }) =>

@@ -29,10 +29,10 @@ describe('doctor', () => {
   });
   afterAll(() => world.destroy());
 
-  test('of a good installation all is fine but what no test can have: a history, and a schedule', async () => {
+  test('of a good installation all is fine but what no test can have: a history, a schedule, a host of its own', async () => {
     const told = await look();
     const expected =
-      /has never been started|nothing on this host starts tidemark|cron does not run|keeps its data in memory|may lose the last second/;
+      /has never been started|nothing on this host starts tidemark|cron does not run|keeps its data in memory|may lose the last second|no answer in 5 s/;
     expect(complaints(told).filter((one) => !expected.test(one))).toEqual([]);
     expect(told.filter(({ state }) => state === 'fine').length).toBeGreaterThan(35);
   });
@@ -72,6 +72,14 @@ describe('doctor', () => {
       saying(told, /^TIDEMARK_WINDOW_ROWS \(environment\) is "many": expected a whole number/, 'broken');
       saying(told, /^LEDGER_DATABASE_URL .*"mysql:\/\/u:\*\*\*\*@h"/, 'broken');
       saying(told, /^the main database: /, 'fine');
+    });
+
+    test('one that everything needs has its default when it is malformed', async () => {
+      const told = await look(undefined, { TIDEMARK_STALL_TIMEOUT: 'soon', TIDEMARK_TIMEZONE: 'Mars' });
+      expect(complaints(told).filter((one) => one.startsWith('broken'))).toEqual([
+        expect.stringContaining('TIDEMARK_TIMEZONE (environment) is "Mars"'),
+        expect.stringContaining('TIDEMARK_STALL_TIMEOUT (environment) is "soon"'),
+      ]);
     });
 
     test('a misspelt one is doubtful, and the nearest is named', async () => {

@@ -23,7 +23,7 @@ export async function findings(settings: Settings, group?: Group): Promise<Told[
   const patient = {
     ...examined,
     jobs,
-    zone: new Zone((config.get('TIDEMARK_TIMEZONE') ?? 'Asia/Shanghai') as string),
+    zone: new Zone(config.need('TIDEMARK_TIMEZONE')),
     migrationsOf: (target: Job['target'], reader: Reader) =>
       migrationsOf({ jobs, migrations, payOrders }, { config }, reader, target),
   };
