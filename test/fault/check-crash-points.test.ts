@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { checkJob } from '../../jobs/check-pending-payments.ts';
+import { type Clock, systemClock } from '../../src/engine/clock.ts';
 import type { Request } from '../../src/engine/run.ts';
 import { runShard } from '../../src/engine/runner.ts';
 import { Session } from '../../src/platform/mysql.ts';
@@ -46,6 +47,15 @@ class Mortal {
     });
     return isLast ? this.#end() : this.#isDead ? never : answer;
   }
+
+  /** Nobody wakes up who has died asleep. */
+  readonly clock: Clock = {
+    now: systemClock.now,
+    sleep: async (ms, signal) => {
+      await systemClock.sleep(ms, signal);
+      if (this.#isDead) await never;
+    },
+  };
 
   #end(): Promise<never> {
     this.#die();
@@ -112,7 +122,7 @@ describe('the check, killed', () => {
     });
     const plain = { kind: 'windows', range: null, dryRun: false, maxWindows: 1, waitForLock: false } as const;
     const halt = { soon: new AbortController().signal, now: new AbortController().signal };
-    const setting = world.setting({ halt });
+    const setting = world.setting({ halt, clock: mortal.clock });
     const done = runShard(job, '', crypto.randomUUID(), { ...plain, ...request }, setting);
     const end = await Promise.race([done.then(({ outcome }) => outcome), mortal.died.then(() => 'killed')]);
     await setting.copies.close();
