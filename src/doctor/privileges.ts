@@ -82,7 +82,11 @@ const writes = (patient: Patient, name: 'main' | 'ledger'): Check => ({
         fine(`the account of the ${name} database may read and write all ${tables.length} tables that jobs write`),
       ];
     const account = await accountOf(session);
-    const told = [...lacking].map(([table, privileges]) => `${privileges.join(', ')} on ${table}`);
+    const kinds = [...new Set([...lacking.values()].map((list) => list.join(', ')))];
+    const told = kinds.map((kind) => {
+      const without = [...lacking].filter(([, list]) => list.join(', ') === kind);
+      return `${kind} on ${without.map(([table]) => table).join(', ')}`;
+    });
     return [
       broken(
         `the account ${account} of the ${name} database lacks ${told.join('; ')}`,
