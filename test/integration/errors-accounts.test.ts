@@ -83,6 +83,7 @@ describe('accounts, addresses and privileges that are not as they should be', ()
       'tidemark_window',
       'tidemark_run',
       'tidemark_run_sum',
+      'tidemark_pause',
       'tidemark_dead_letter',
       'tidemark_pause',
       'commission_change',
