@@ -43,16 +43,16 @@ export async function log(app: App, prefix: string, options: LogOptions): Promis
   const surroundings = openSurroundings();
   const { config, zone } = surroundings;
   const logs = RunLogs.of(config);
-  const { run, file, away } = await find(app, surroundings, logs, prefix.toLowerCase());
+  const { run, file: found, away } = await find(app, surroundings, logs, prefix.toLowerCase());
   const mask = new Mask(config.secrets);
   if (options.json && run !== null) printJson({ history: asJson(run, zone, mask) });
   if (!options.json) await tellOf(run, zone, mask);
   const show = async (line: string) => print(options.json ? line : await wrapped(readable(line, zone), 15));
-  if (file === null && !options.json) print(whyNone(run, logs));
-  if (file !== null) {
-    const isWanted = options.follow === true && (run?.shards.some(({ outcome }) => outcome === 'running') ?? false);
-    await showLines(file, show, isWanted ? stillRuns(app, surroundings, file.runId) : null);
-  }
+  const runs = run?.shards.some(({ outcome }) => outcome === 'running') === true;
+  const goesOn = options.follow === true && runs ? stillRuns(app, surroundings, run.runId) : null;
+  const file = found ?? (goesOn === null ? null : await awaited(logs, run?.runId ?? '', goesOn));
+  if (file !== null) await showLines(file, show, goesOn);
+  else if (!options.json) print(whyNone(run, logs));
   return complainOf(away);
 }
 
@@ -133,6 +133,16 @@ async function showLines(
     if (rest !== '') await show(rest);
   } finally {
     await handle.close();
+  }
+}
+
+/** The log of a run that has told nothing yet. */
+async function awaited(logs: RunLogs | null, runId: string, goesOn: () => Promise<boolean>): Promise<RunLog | null> {
+  for (;;) {
+    const isLast = !(await goesOn());
+    const [file] = (await logs?.find(runId)) ?? [];
+    if (file !== undefined || isLast || logs === null) return file ?? null;
+    await sleep(pollMs);
   }
 }
 
