@@ -12,6 +12,9 @@ export const checkJob = (open: OpenBooks): Job =>
     summary: 'asks the payment providers about orders and payouts that are due',
     shards: [],
     schedule: '* * * * *',
+    options: ['--every', '10s', '--for', '50s'],
+    why: 'Orders and payouts under way: the providers are asked every 10 seconds about those that are due. Several hosts share the work.',
+    lagMaxSeconds: 300,
     target: 'ledger',
     async due({ setting }) {
       const desk = await openDesk(open, setting);

@@ -30,6 +30,7 @@ export const fetchStatements = defineJob({
   schedule: '15 * * * *',
   // A provider's last bill of a day comes 30 hours after its end; later than that the run itself fails.
   lagMaxSeconds: 31 * 3600,
+  why: 'The bills of the payment providers of the day before, from ten in the morning on; silent until then, and where none is in use. Needs TIDEMARK_STATEMENTS and the settings of the providers.',
   target: 'ledger',
   period: 'day',
   needs: { table: 'bill', time: 'done_at', key: 'id' },

@@ -26,6 +26,7 @@ export const reconcileDay = defineJob({
   schedule: '30 * * * *',
   // A day waits for its statement so long; later than that the run itself fails.
   lagMaxSeconds: deadlineMs / 1000 + 3600,
+  why: "The day before, compared with what the counterparts say. Their files come in the course of the morning: an hourly run waits for them in silence, and says which one is missing a day and a half after the day's end. Tells what differs.",
   target: 'ledger',
   period: 'day',
   needs: { table: 'bill', time: 'done_at', key: 'id' },

@@ -15,6 +15,14 @@ export const rollupIncome = defineJob({
   summary: 'rolls effective commission up by user and hour',
   shards: [],
   schedule: '20 * * * *',
+  why: 'Income of the hours that are over. It goes as far as the slowest of the ten shards, so it needs no exact moment; at minute 20 the shards are well past the hour.',
+  also: [
+    {
+      schedule: '30 3 * * *',
+      options: ['--full', '--if-locked', 'wait', '--timeout', '2h'],
+      why: 'Income, all of it, from the commission alone. Readers see no change when all is well; what was wrong is put right and told.',
+    },
+  ],
   target: 'main',
   follows: 'sync-commission-log',
   rangeUnit: 'hour',

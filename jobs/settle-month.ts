@@ -16,6 +16,7 @@ export const settleMonth = defineJob({
   shards: [],
   // Silent where nothing is due; what holds the first one back lets a later one through.
   schedule: '35 * 1-5 * *',
+  why: 'The month before, settled: on the 1st, as soon as the income of its last hour is rolled up. The days after that only make up for what held it back.',
   target: 'ledger',
   period: 'month',
   needs: { table: 'bill', time: 'done_at', key: 'id' },

@@ -7,6 +7,7 @@ import { Config, type DatabaseName, databaseSettings } from '../platform/config.
 import { Databases } from '../platform/databases.ts';
 import { UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
+import type { Chore } from '../schedule/chore.ts';
 import { didYouMean } from './nearest.ts';
 import { remark } from './output.ts';
 
@@ -15,6 +16,8 @@ export interface App {
   /** What a person types to call it; `tidemark` unless told. */
   readonly calledAs?: string;
   readonly jobs: readonly Job[];
+  /** What is started beside them. */
+  readonly chores?: readonly Chore[];
   readonly migrations: Readonly<Record<Job['target'], readonly Migration[]>>;
   /** The tables of orders in the ledger database, behind its other migrations. */
   readonly payOrders: (tables: number) => readonly Migration[];

@@ -15,6 +15,7 @@ import { addDoctor } from './program-doctor.ts';
 import { addDifferences, addLedger } from './program-ledger.ts';
 import { addLetters, addPauses } from './program-letters.ts';
 import { addPayments } from './program-payments.ts';
+import { addSchedule } from './program-schedule.ts';
 import { addSeeing } from './program-seeing.ts';
 import { addCompletion, addNewJob } from './program-setup.ts';
 
@@ -51,6 +52,7 @@ export function createProgram(app: App, done: Done): Command {
   addPayments(program, done);
   addAlarms(program, app, done);
   addDoctor(program, app, done);
+  addSchedule(program, app, done);
   addSetup(program, app, done);
   addNewJob(program, app, done);
   addCompletion(program, app, done);

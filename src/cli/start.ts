@@ -1,4 +1,5 @@
 /** One process, one command line: over the jobs of this repository, or over those of a team's own. */
+import { chores } from '../../jobs/chores.ts';
 import { migrationsFor, payOrders } from '../../migrations/index.ts';
 import type { Job } from '../engine/job.ts';
 import { programName } from '../platform/entry.ts';
@@ -11,6 +12,6 @@ export async function start(jobs: readonly Job[]): Promise<void> {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
-  const app = { calledAs: programName(), jobs, migrations: migrationsFor(jobs), payOrders };
+  const app = { calledAs: programName(), jobs, chores, migrations: migrationsFor(jobs), payOrders };
   process.exitCode = await main(process.argv.slice(2), app);
 }

@@ -164,6 +164,8 @@ interface JobBase {
   readonly shards: readonly string[];
   /** Five cron fields, in the business zone. */
   readonly schedule: string;
+  /** What who reads the schedule should know; without it the summary stands there. */
+  readonly why?: string;
   /** Behind `tidemark run <job>` at each start of the schedule: `--every 10s --for 50s`. */
   readonly options?: readonly string[];
   /** Seconds between the starts of one shard and the next. */

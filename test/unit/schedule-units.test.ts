@@ -1,0 +1,123 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { chores } from '../../jobs/chores.ts';
+import { jobs } from '../../jobs/index.ts';
+import { nextAfter } from '../../src/schedule/cron-times.ts';
+import { cronJobs } from '../../src/schedule/kubernetes.ts';
+import { calendars, systemdUnits } from '../../src/schedule/systemd.ts';
+import { argumentsOf, startsOf, timetableOf } from '../../src/schedule/timetable.ts';
+import { exampleInstall } from '../support/installs.ts';
+
+const entries = timetableOf(jobs, chores);
+const starts = entries.flatMap(startsOf);
+const analyze = ['/usr/bin/systemd-analyze', '/bin/systemd-analyze'].find(existsSync) ?? '';
+
+describe('units of systemd', () => {
+  const install = { ...exampleInstall, program: '/bin/true', user: 'root' };
+  const text = systemdUnits(entries, install);
+  const files = new Map(
+    text
+      .split(/^# file: /m)
+      .slice(1)
+      .map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)]),
+  );
+
+  test('there is a timer for each start, and a service for each entry, a template where there are shards', () => {
+    expect([...files.keys()].filter((name) => name.endsWith('.timer'))).toHaveLength(starts.length);
+    expect([...files.keys()].filter((name) => name.endsWith('.service'))).toHaveLength(entries.length);
+    expect(files.get('tidemark-sync-commission-log@.service')).toContain(
+      'ExecStart=/bin/true run sync-commission-log %i\n',
+    );
+    expect(files.get('tidemark-sync-commission-log@9.timer')).toContain('OnCalendar=*-*-* *:0/2:54 Asia/Shanghai\n');
+    for (const [name, unit] of files) if (name.endsWith('.timer')) expect(unit).toContain('Persistent=true');
+  });
+
+  test.skipIf(analyze === '')('systemd finds nothing wrong with them', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tidemark-units-'));
+    try {
+      for (const [name, unit] of files) writeFileSync(join(folder, name), unit);
+      const paths = [...files.keys()].filter((name) => !name.includes('@.')).map((name) => join(folder, name));
+      expect(execFileSync(analyze, ['verify', '--man=no', ...paths], { encoding: 'utf8', stdio: 'pipe' })).toBe('');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test.skipIf(analyze === '').each(['*/2 * * * *', '35 * 1-5 * *', '5 3 * * *', '0 0 1,15 * 1-5', '0 12 * 2-11/3 *'])(
+    'the times of %s are those that cron means',
+    (schedule) => {
+      const base = Date.parse('2026-12-28T00:00:00Z');
+      const next = calendars(schedule, 0, 'UTC').map((calendar) => {
+        const told = execFileSync(
+          analyze,
+          ['calendar', '--base-time=2026-12-28 00:00:00 UTC', '--iterations=3', calendar],
+          { encoding: 'utf8', env: { TZ: 'UTC', LC_ALL: 'C' } },
+        );
+        return [...told.matchAll(/(?:Next elapse|Iter\. #\d|Iteration #\d): \w+ (\S+) (\S+) UTC/g)].map(
+          ([, day, clock]) => Date.parse(`${day}T${clock}Z`),
+        );
+      });
+      const expected: number[] = [];
+      while (expected.length < 3) expected.push(nextAfter(schedule, expected.at(-1) ?? base, 'UTC'));
+      expect([...new Set(next.flat())].sort((a, b) => a - b).slice(0, 3)).toEqual(expected);
+    },
+  );
+});
+
+describe('CronJobs of Kubernetes', () => {
+  interface Parsed {
+    kind: string;
+    metadata: { name: string };
+    spec: { schedule: string; timeZone: string; concurrencyPolicy: string; jobTemplate: { spec: JobSpec } };
+  }
+  interface JobSpec {
+    completionMode?: string;
+    completions?: number;
+    template: { spec: { containers: [{ args?: string[]; command?: string[]; image: string }] } };
+  }
+  const documents = parseAllDocuments(cronJobs(entries, { businessZone: 'Asia/Shanghai', version: '1.2.3' }));
+  const objects = documents.map((document) => document.toJS() as Parsed);
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tidemark-pods-'));
+    writeFileSync(join(folder, 'tidemark'), '#!/bin/sh\necho "$*"\n', { mode: 0o755 });
+    writeFileSync(join(folder, 'sleep'), '#!/bin/sh\necho "slept $1"\n', { mode: 0o755 });
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('they are valid YAML, one CronJob for each entry, in the business zone, with names that Kubernetes takes', () => {
+    for (const document of documents) expect([...document.errors, ...document.warnings]).toEqual([]);
+    expect(objects.map(({ kind }) => kind)).toEqual(entries.map(() => 'CronJob'));
+    expect(new Set(objects.map(({ metadata }) => metadata.name)).size).toBe(entries.length);
+    for (const [index, { metadata, spec }] of objects.entries()) {
+      expect(metadata.name).toMatch(/^[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?$/);
+      expect(spec).toMatchObject({
+        schedule: entries[index]?.schedule,
+        timeZone: 'Asia/Shanghai',
+        concurrencyPolicy: 'Forbid',
+      });
+    }
+  });
+
+  test('each pod starts what its entry is; shards are the indexes of one Job, each after its own wait', () => {
+    const started = objects.flatMap(({ spec }) => {
+      const { completions = 1, completionMode, template } = spec.jobTemplate.spec;
+      const [{ args, command }] = template.spec.containers;
+      if (command === undefined) return [args?.join(' ')];
+      expect(completionMode).toBe('Indexed');
+      return Array.from({ length: completions }, (_, index) => {
+        const env = { PATH: `${folder}:/usr/bin:/bin`, JOB_COMPLETION_INDEX: String(index) };
+        const [slept, ran] = execFileSync(command[0] as string, command.slice(1), { env, encoding: 'utf8' }).split(
+          '\n',
+        );
+        expect(slept).toBe(`slept ${index * 6}`);
+        return ran;
+      });
+    });
+    expect(started).toEqual(starts.map((start) => argumentsOf(start).join(' ')));
+  });
+});
