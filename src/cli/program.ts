@@ -2,13 +2,13 @@
  * The command line: every command with its flags and help, and the way from an error to an exit code.
  * What a command does is loaded when it is called, so that `--help` and cron pay only for what they use.
  */
-import { Argument, type Command, CommanderError, Option } from 'commander';
+import { Argument, type Command, CommanderError } from 'commander';
 import { ownVersion } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import type { App } from './app.ts';
 import { OurCommand } from './command.ts';
 import { correctMistakes } from './mistakes.ts';
-import { type Done, duration, examples, positive } from './options.ts';
+import { type Done, examples, positive, withRunOptions } from './options.ts';
 import { complain, exitCodeOf, speakAs } from './output.ts';
 import { addAlarms } from './program-alarms.ts';
 import { addDoctor } from './program-doctor.ts';
@@ -66,28 +66,7 @@ export function createProgram(app: App, done: Done): Command {
 }
 
 function addRun(program: Command, app: App, done: Done): void {
-  program
-    .command('run')
-    .description('take every window that is due')
-    .argument('<job>', 'one of `tidemark list`')
-    .argument('[shard...]', 'only these shards')
-    .option('--from <time>', 'run again from this time (with --to); the checkpoint stays')
-    .option('--to <time>', 'run again up to this time')
-    .option('--full', 'do the whole job from all data')
-    .option('--repair', 'work off dead letters, instead of new windows')
-    .option('--sweep', 'read the closed windows of the last day again, and apply what changed')
-    .option('--dry-run', 'read and count; write nothing anywhere')
-    .option('--max-windows <n>', 'stop after n windows a shard', positive)
-    .option('--concurrency <n>', 'shards at once', positive, 4)
-    .option('--every <duration>', 'again every so often (with --for)', duration)
-    .option('--for <duration>', 'how long to go on with --every', duration)
-    .option('--timeout <duration>', 'stop cleanly after this time', duration)
-    .addOption(
-      new Option('--if-locked <what>', 'when another run holds the lock')
-        .choices(['skip', 'wait', 'fail'])
-        .default('skip'),
-    )
-    .option('--json', 'the result as one JSON object on stdout')
+  withRunOptions(program.command('run').description('take every window that is due'))
     .addHelpText(
       'after',
       examples(

@@ -9,7 +9,7 @@ import { LogWriter } from '../platform/log.ts';
 import { type App, borderOf, findJob, findShards, openCopies, openSurroundings, parseTime } from './app.ts';
 import { engineSetting } from './engine-setting.ts';
 import { watchHalt, withLimit } from './halt.ts';
-import { gravest, oneRun } from './one-run.ts';
+import { gravest, oneRun, type WantedRun } from './one-run.ts';
 import { openProgress } from './progress.ts';
 import { runObservers } from './run-observers.ts';
 import { reportFailures, reportJson, reportSummary, reportTotals } from './run-report.ts';
@@ -40,19 +40,17 @@ export async function run(
   options: RunOptions,
 ): Promise<number> {
   const job = findJob(app, jobName);
-  const shards = findShards(job, shardNames);
+  findShards(job, shardNames);
   checkTogether(options);
   const surroundings = openSurroundings({ quiet: true });
   const { config, zone } = surroundings;
   const databases = new Set([readsFrom(job, app.jobs), job.target].map((name) => databaseSettings[name]));
   config.require([...databases, 'REDIS_URL']);
-  const request = requestOf(job, options, zone);
-  const writer = LogWriter.of(config, request);
+  const wanted = wantedRun(app, jobName, shardNames, options, zone);
+  const writer = LogWriter.of(config, wanted.request);
   const { halt, exitCode, done } = watchHalt(timeLimit(job, options));
   const ownLimitMs = job.timeLimitSeconds === undefined ? undefined : job.timeLimitSeconds * 1000;
   const progress = await openProgress(job.name, options.json !== true);
-  const { concurrency, ifLocked } = options;
-  const wanted = { job, shards, request, concurrency, ifLocked };
   const observers = runObservers(app, surroundings);
   try {
     const codes: number[] = [];
@@ -80,11 +78,26 @@ export async function run(
   }
 }
 
+/** What a command line asks for. @throws UsageError when it asks for what there is not, or for two things at once */
+export function wantedRun(
+  app: App,
+  jobName: string,
+  shardNames: readonly string[],
+  options: RunOptions,
+  zone: Zone,
+): WantedRun {
+  const job = findJob(app, jobName);
+  const shards = findShards(job, shardNames);
+  checkTogether(options);
+  const { concurrency, ifLocked } = options;
+  return { job, shards, request: requestOf(job, options, zone), concurrency, ifLocked };
+}
+
 /**
  * After how long a run is told to stop. Runs of a job without windows keep one another from nothing, so those that find
  * much to do would gather: there --for ends the one under way, too, and the next one goes on.
  */
-function timeLimit(job: Job, { timeout, for: forMs }: RunOptions): number | undefined {
+export function timeLimit(job: Job, { timeout, for: forMs }: RunOptions): number | undefined {
   const limits = [timeout, isDueJob(job) ? forMs : undefined].filter((limit) => limit !== undefined);
   return limits.length === 0 ? undefined : Math.min(...limits);
 }
