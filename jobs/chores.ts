@@ -3,6 +3,12 @@ import type { Chore } from '../src/schedule/chore.ts';
 
 export const chores: readonly Chore[] = [
   {
+    command: ['watch'],
+    schedule: '*/5 * * * *',
+    why: 'Finds what failed, is late or did not run, tells it once by the channels of TIDEMARK_ALARM_… (docs/alarms.md), and prints nothing then. Without a channel leave it out: cron would mail what stands at every start.',
+    needsChannel: true,
+  },
+  {
     command: ['ledger', 'expire'],
     schedule: '* * * * *',
     why: 'Holds whose time is over, released.',

@@ -3,17 +3,18 @@ import { accessSync, constants, readFileSync, realpathSync, statSync } from 'nod
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { Config, type DatabaseName, databaseSettings, ownFolder, ownVersion } from '../platform/config.ts';
+import { Config } from '../platform/config.ts';
+import { ownFolder, ownVersion, programPath } from '../platform/entry.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
 import { checkCrontab } from '../schedule/check-crontab.ts';
 import { crontabText, type Install } from '../schedule/crontab.ts';
 import type { CheckSetting, Finding } from '../schedule/finding.ts';
 import { cronJobs } from '../schedule/kubernetes.ts';
 import { systemdUnits } from '../schedule/systemd.ts';
-import { timetableOf } from '../schedule/timetable.ts';
 import type { App } from './app.ts';
 import { readCommand } from './known-commands.ts';
 import { print, printJson } from './output.ts';
+import { timetableFor } from './timetable.ts';
 
 interface CrontabOptions {
   systemd?: true;
@@ -28,8 +29,8 @@ export async function crontab(app: App, program: Command, options: CrontabOption
   refuseMixtures(options);
   const config = Config.read();
   if (options.check !== undefined) return check(options.check, checkSetting(app, program, config), options);
-  const install = installOf(config, options);
-  const entries = timetableOf(app.jobs, app.chores ?? [], install.absent);
+  const { entries, missing } = timetableFor(app, config);
+  const install = installOf(config, missing, options);
   const text = options.systemd
     ? systemdUnits(entries, install)
     : options.kubernetes
@@ -63,15 +64,15 @@ function refuseMixtures(options: CrontabOptions): void {
 }
 
 /** This installation, as whoever starts its jobs must know it. */
-function installOf(config: Config, { user, mailto }: CrontabOptions): Install {
+function installOf(config: Config, missing: readonly string[], { user, mailto }: CrontabOptions): Install {
   return {
-    program: join(ownFolder, 'bin/tidemark'),
+    program: programPath(),
     path: searchPath(dirname(process.execPath)),
     mailTo: mailto ?? user ?? userInfo().username,
     user: user ?? null,
     businessZone: config.need('TIDEMARK_TIMEZONE'),
     hostZone: hostZone(),
-    absent: absentDatabases(config),
+    missing,
     now: Date.now(),
   };
 }
@@ -79,10 +80,6 @@ function installOf(config: Config, { user, mailto }: CrontabOptions): Install {
 const usualFolders = ['/usr/local/bin', '/usr/bin', '/bin'];
 
 const searchPath = (ofNode: string) => (usualFolders.includes(ofNode) ? usualFolders : [ofNode, ...usualFolders]);
-
-const absentDatabases = (config: Config): DatabaseName[] =>
-  // Without the others nothing runs at all: who prints lines before the settings are there wants those lines.
-  config.get(databaseSettings.ledger) === undefined ? ['ledger'] : [];
 
 /** The zone of cron, which a shell's TZ does not concern. */
 function hostZone(): string {
@@ -97,11 +94,11 @@ function hostZone(): string {
 
 /** What a crontab of this host is checked against. Also for the doctor. */
 export function checkSetting(app: App, program: Command, config: Config): Omit<CheckSetting, 'isSystemFile'> {
-  const install = installOf(config, {});
+  const { entries, missing } = timetableFor(app, config);
   return {
-    entries: timetableOf(app.jobs, app.chores ?? [], install.absent),
+    entries,
     jobs: app.jobs,
-    install,
+    install: installOf(config, missing, {}),
     isProgram,
     hasNode: hasNode(),
     readCommand: (words) => readCommand(program, words),

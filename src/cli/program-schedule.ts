@@ -24,4 +24,9 @@ export function addSchedule(program: Command, app: App, done: Done): void {
       ),
     )
     .action(async (options) => done(await (await import('./crontab.ts')).crontab(app, program, options)));
+  program
+    .command('daemon')
+    .description('the same schedules in one process, for hosts without cron')
+    .addHelpText('after', examples('tidemark daemon', 'TIDEMARK_DAEMON_PORT=9464 tidemark daemon'))
+    .action(async () => done(await (await import('./daemon.ts')).daemon(app)));
 }

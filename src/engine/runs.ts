@@ -6,7 +6,7 @@
  * paused perhaps for an hour, and must write nothing more, not even what could be repeated.
  */
 import { hostname } from 'node:os';
-import type { Session } from '../platform/mysql.ts';
+import type { Reader, Session } from '../platform/mysql.ts';
 import { OvertakenError, type ShardName, titleOf } from './checkpoint.ts';
 import type { Counts } from './journal.ts';
 import { isPausedSql } from './pause.ts';
@@ -94,3 +94,26 @@ export async function assertYoungest(session: Session, { job, shard }: ShardName
   }
   return Number(row?.[2]) === 1;
 }
+
+/**
+ * When a shard's last run of a kind began that needs no other: one that failed, was interrupted or killed does. Null
+ * where there is none; `tried` tells whether there was any run of the kind.
+ */
+export async function lastFulfilled(
+  reader: Reader,
+  name: ShardName,
+  kind: RunKind,
+  zone: Zone,
+): Promise<{ readonly at: Instant | null; readonly tried: boolean }> {
+  const [row] = await reader.tuples(
+    `SELECT MAX(IF(outcome NOT IN ('failed', 'interrupted'), started_at, NULL)), COUNT(*)
+       FROM (SELECT started_at, outcome, kind FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT ${lookedAtMax}) latest
+      WHERE kind = ?`,
+    [name.job, name.shard, kind],
+  );
+  const at = row?.[0];
+  return { at: at === null || at === undefined ? null : zone.fromText(String(at)), tried: Number(row?.[1]) > 0 };
+}
+
+/** How far back one looks for runs of a kind: two months of a job that runs every two minutes. */
+const lookedAtMax = 50_000;

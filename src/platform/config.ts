@@ -159,6 +159,18 @@ const definitions = {
     fallback: 'warn',
     schema: v.picklist(['warn', 'error']),
   },
+  TIDEMARK_DAEMON_PORT: {
+    expects: 'a port for /healthz and /metrics of the daemon, 0 for none',
+    example: '9464',
+    fallback: '9464',
+    schema: v.pipe(v.string(), v.regex(/^\d{1,5}$/), v.transform(Number), v.maxValue(65_535)),
+  },
+  TIDEMARK_DAEMON_ADDRESS: {
+    expects: 'the address that the daemon listens on',
+    example: '127.0.0.1',
+    fallback: '127.0.0.1',
+    schema: v.pipe(v.string(), v.nonEmpty()),
+  },
   TIDEMARK_LOG_LEVEL: {
     expects: `one of ${levels.join(', ')}`,
     example: 'info',

@@ -84,10 +84,11 @@ export class LogWriter {
    * The log as the settings want it.
    *
    * @param dryRun writes nothing anywhere, so it leaves no log of its own
+   * @param level in place of that of the settings
    * @throws SetupError when the file cannot be written
    */
-  static of(config: Config, { dryRun = false } = {}): LogWriter {
-    return new LogWriter(config.need('TIDEMARK_LOG_LEVEL'), config.get('TIDEMARK_LOG_FILE'), {
+  static of(config: Config, { dryRun = false, level }: { dryRun?: boolean; level?: Level } = {}): LogWriter {
+    return new LogWriter(level ?? config.need('TIDEMARK_LOG_LEVEL'), config.get('TIDEMARK_LOG_FILE'), {
       mask: new Mask(config.secrets),
       runLogs: dryRun ? null : RunLogs.of(config),
       timeZone: config.need('TIDEMARK_TIMEZONE'),

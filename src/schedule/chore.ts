@@ -10,6 +10,8 @@ export interface Chore {
   readonly why: string;
   /** The database that it works on; where that has no address, it is left out. */
   readonly database?: Job['target'];
+  /** It is of no use before alarms have a channel. */
+  readonly needsChannel?: true;
   /** It prints something when all is well, too: a schedule keeps that for bad news. */
   readonly talksAlways?: true;
 }

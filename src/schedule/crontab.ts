@@ -5,14 +5,13 @@
  */
 
 import type { Instant } from '../engine/zone.ts';
-import type { DatabaseName } from '../platform/config.ts';
 import { readTimes } from './cron-times.ts';
 import { distanceChangesBy, minutesAhead, shiftSchedule, type TwoZones } from './shift-times.ts';
 import { argumentsOf, type Entry, type Start, startsOf } from './timetable.ts';
 
 /** What the lines depend on beside the timetable. */
 export interface Install {
-  /** The absolute path of bin/tidemark. */
+  /** The absolute path of bin/tidemark, or of the program of a team's package. */
   readonly program: string;
   /** The folders of PATH. */
   readonly path: readonly string[];
@@ -21,8 +20,8 @@ export interface Install {
   readonly user: string | null;
   readonly businessZone: string;
   readonly hostZone: string;
-  /** Databases without an address: their entries are left out, and named. */
-  readonly absent: readonly DatabaseName[];
+  /** Settings for want of which something is left out. */
+  readonly missing: readonly string[];
   readonly now: Instant;
 }
 
@@ -102,7 +101,7 @@ function header(install: Install): string {
         ]
       : [`#   install -m 644 ${fileName} /etc/cron.d/tidemark      (as root; a name there may have no dot)`];
   const who = install.user === null ? 'as the user who owns the settings' : `for /etc/cron.d, run as ${install.user}`;
-  const absent = install.absent.map((name) => (name === 'ledger' ? 'LEDGER_DATABASE_URL' : name));
+  const { missing } = install;
   return [
     ...comment(`tidemark's crontab, for Debian's cron, printed by \`tidemark crontab\`. Change MAILTO, then, ${who}:`),
     '#',
@@ -114,9 +113,7 @@ function header(install: Install): string {
     ...about('Overlapping', overlapping),
     ...about('Times', times(install)),
     ...about('Per cent', perCent),
-    ...(absent.length === 0
-      ? []
-      : about('Left out', `${absent.join(', ')} is not set, and what needs it is not here.`)),
+    ...(missing.length === 0 ? [] : about('Left out', `Not set: ${missing.join(', ')}. What needs it is not here.`)),
     '',
   ].join('\n');
 }

@@ -49,7 +49,7 @@ export function tidemarkStarts(line: string): TidemarkStart[] {
   const starts: TidemarkStart[] = [];
   let sleepSeconds = 0;
   for (const words of simpleCommands(line)) {
-    const at = words.findIndex((word) => /^(.*\/)?tidemark$/.test(word));
+    const at = words.findIndex((word) => /^(.*\/)?tidemark(\.[cm]?[jt]s)?$/.test(word));
     if (words[0] === 'sleep' && /^\d+$/.test(words[1] ?? '')) sleepSeconds += Number(words[1]);
     if (at >= 0) starts.push({ program: words[at] as string, words: words.slice(at + 1), sleepSeconds });
   }

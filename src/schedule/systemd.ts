@@ -55,7 +55,6 @@ function serviceText(entry: Entry, { program, path, user, mailTo }: Install): st
   const command = [program, ...argumentsOf(start)].map(quoted).join(' ');
   return `[Unit]
 Description=tidemark ${entry.name}${entry.shards.length === 0 ? '' : ' %i'}
-Documentation=file://${program.replace(/\/bin\/tidemark$/, '/docs/schedules.md')}
 Wants=network-online.target
 After=network-online.target
 

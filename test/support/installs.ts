@@ -9,6 +9,6 @@ export const exampleInstall: Install = {
   user: null,
   businessZone: 'Asia/Shanghai',
   hostZone: 'Asia/Shanghai',
-  absent: [],
+  missing: [],
   now: Date.parse('2026-11-21T12:00:00+08:00'),
 };

@@ -57,8 +57,11 @@ describe('the crontab of an installation', () => {
 
   test('what needs a database without an address is left out, and said', () => {
     const absent = ['ledger'] as const;
-    const text = crontabText(timetableOf(jobs, chores, absent), { ...exampleInstall, absent });
-    expect(text).toContain('# Left out. LEDGER_DATABASE_URL is not set');
+    const text = crontabText(timetableOf(jobs, chores, absent), {
+      ...exampleInstall,
+      missing: ['LEDGER_DATABASE_URL'],
+    });
+    expect(text).toContain('# Left out. Not set: LEDGER_DATABASE_URL.');
     expect(linesOf(text).filter((line) => /ledger|payments|settle|reconcile|statements/.test(line))).toEqual([]);
   });
 
