@@ -198,3 +198,23 @@ export async function binaries(say: Say, lookup: Lookup = systemLookup): Promise
   }
   return found as Binaries;
 }
+
+/**
+ * The path of a program of a Debian package, which is installed when that is possible without asking, and not started.
+ *
+ * @throws SetupError when it is missing and cannot be installed
+ */
+export async function programOf(
+  name: string,
+  debianPackage: string,
+  say: Say,
+  lookup: Lookup = systemLookup,
+): Promise<string> {
+  const here = lookup.find(name);
+  if (here !== undefined) return here;
+  const prefix = lookup.aptPrefix();
+  if (prefix !== undefined) await install(prefix, [debianPackage], say);
+  const path = lookup.find(name);
+  if (path === undefined) throw new SetupError(`there is no ${name} on this host`, aptLine([debianPackage]));
+  return path;
+}
