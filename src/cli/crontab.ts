@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { Config } from '../platform/config.ts';
-import { ownFolder, ownVersion, programPath } from '../platform/entry.ts';
+import { ownFolder, ownVersion, programFolder } from '../platform/entry.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
 import { checkCrontab } from '../schedule/check-crontab.ts';
 import { crontabText, type Install } from '../schedule/crontab.ts';
@@ -80,6 +80,13 @@ function installOf(config: Config, missing: readonly string[], { user, mailto }:
 const usualFolders = ['/usr/local/bin', '/usr/bin', '/bin'];
 
 const searchPath = (ofNode: string) => (usualFolders.includes(ofNode) ? usualFolders : [ofNode, ...usualFolders]);
+
+/** The file that schedules call: it is to be executable, and to say on its first line what runs it. */
+function programPath(): string {
+  const entry = process.argv[1];
+  const isOurs = entry === undefined || programFolder(entry) === ownFolder;
+  return isOurs ? join(ownFolder, 'bin/tidemark') : realpathSync(entry);
+}
 
 /** The zone of cron, which a shell's TZ does not concern. */
 function hostZone(): string {
