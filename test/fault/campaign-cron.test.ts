@@ -14,10 +14,13 @@ function mayStartCron(): boolean {
   }
 }
 
-test.skipIf(!mayStartCron())('a minute of cron: every line is started and ends with 0, nothing would be mailed, a shard left out is noticed', async () => {
-  const verdict = await runCronCampaign({ seed: 1, seconds: 55 });
-  expect(verdict.failures).toEqual([]);
-  expect(verdict).toMatchObject({ passed: true, gaps: 0, repeats: 0 });
-  expect(verdict.figures['lines started']).toBeGreaterThanOrEqual(verdict.figures['lines of the crontab'] as number);
-  expect(verdict.controls).toEqual([expect.objectContaining({ name: 'without-shard-3', found: 1 })]);
-});
+test.skipIf(!mayStartCron())(
+  'a minute of cron: every line is started and ends with 0, nothing would be mailed, a shard left out is noticed',
+  async () => {
+    const verdict = await runCronCampaign({ seed: 1, seconds: 55 });
+    expect(verdict.failures).toEqual([]);
+    expect(verdict).toMatchObject({ passed: true, gaps: 0, repeats: 0 });
+    expect(verdict.figures['lines started']).toBeGreaterThanOrEqual(verdict.figures['lines of the crontab'] as number);
+    expect(verdict.controls).toEqual([expect.objectContaining({ name: 'without-shard-3', found: 1 })]);
+  },
+);

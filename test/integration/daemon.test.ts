@@ -31,7 +31,7 @@ describe('a daemon', () => {
       body: { late: [], next: { name: expect.any(String) } },
     });
     const metrics = await (await fetch(`http://127.0.0.1:${daemon.port}/metrics`)).text();
-    expect(metrics).toMatch(/^tidemark_\w+\{.*job="sync-user-extension"/m);
+    expect(metrics).toMatch(/^tidemark_\w+\{job_name="sync-user-extension"/m);
     daemon.signal('SIGTERM');
     expect(await daemon.ended).toBe(143);
     expect(await shardRuns(world, "outcome IS NULL OR outcome = 'failed'")).toBe(0);

@@ -76,7 +76,7 @@ export class Daemon {
   }
 
   /** Waits until something holds. */
-  async until(what: string, holds: () => boolean | Promise<boolean>, ms = 40_000): Promise<void> {
+  async until(what: string, holds: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
     for (const endAt = Date.now() + ms; Date.now() < endAt && this.#child.exitCode === null; await sleep(100))
       if (await holds()) return;
     throw new Error(`${what}: not within ${ms / 1000} s\n${this.#said.slice(-5000)}`);
