@@ -1,4 +1,5 @@
 /** `tidemark doctor`: what is fine in a line a group, what is not with its reason and the way out. */
+import type { Command } from 'commander';
 import { type Group, groups, type State, type Told } from '../doctor/check.ts';
 import { examine } from '../doctor/examination.ts';
 import type { Job } from '../engine/job.ts';
@@ -6,7 +7,9 @@ import { Zone } from '../engine/zone.ts';
 import { Config } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import type { Reader } from '../platform/mysql.ts';
+import { checkCrontab } from '../schedule/check-crontab.ts';
 import type { App } from './app.ts';
+import { checkSetting } from './crontab.ts';
 import { painted, wrapped } from './looks.ts';
 import { migrationsOf } from './migrate.ts';
 import { print, printJson } from './output.ts';
@@ -28,6 +31,7 @@ const words = { fine: 'fine', doubtful: 'doubtful', broken: 'broken', 'not-looke
 
 export async function doctor(
   app: App,
+  program: Command,
   wanted: readonly Group[],
   options: { verbose?: true; json?: true },
 ): Promise<number> {
@@ -38,6 +42,8 @@ export async function doctor(
     ...examined,
     jobs: app.jobs,
     zone,
+    crontabFlaws: (text: string, isSystemFile: boolean) =>
+      checkCrontab(text, { ...checkSetting(app, program, config), isSystemFile }),
     migrationsOf: (target: Job['target'], reader: Reader) => migrationsOf(app, { config }, reader, target),
   };
   const told = await examine(patient, wanted.length === 0 ? groups : wanted);

@@ -13,7 +13,9 @@ export function addDoctor(program: Command, app: App, done: Done): void {
     .option('--verbose', 'what is fine, too, line by line')
     .option('--json', 'all of it as one JSON object')
     .addHelpText('after', examples('tidemark doctor', 'tidemark doctor redis host --verbose', 'tidemark doctor --json'))
-    .action(async (wanted: Group[], options) => done(await (await import('./doctor.ts')).doctor(app, wanted, options)));
+    .action(async (wanted: Group[], options) =>
+      done(await (await import('./doctor.ts')).doctor(app, program, wanted, options)),
+    );
   program
     .command('explain')
     .summary('each query of a job with its plan, judged')

@@ -10,6 +10,7 @@ import type { Patient } from './patient.ts';
 interface Crontab {
   readonly file: string;
   readonly text: string;
+  readonly isSystemFile: boolean;
   readonly lines: readonly string[];
 }
 
@@ -28,30 +29,35 @@ export const cronChecks = (patient: Patient): Check[] => [
       const daemonRuns = processes.some(
         ({ command }) => /tidemark|start\.cjs/.test(command) && / daemon( |$)/.test(command),
       );
-      return [...schedules(crontabs, timers(), { cronRuns, daemonRuns }), ...hours(crontabs, patient)];
+      return [
+        ...schedules(crontabs, timers(), { cronRuns, daemonRuns }),
+        ...flaws(crontabs, patient),
+        ...hours(crontabs, patient),
+      ];
     },
   },
 ];
 
 const startsTidemark = (line: string): boolean => /^[^#]*\btidemark\b/.test(line.trim()) && !/^\s*\w+\s*=/.test(line);
 
-const crontabOf = (file: string, text: string): Crontab => ({
+const crontabOf = (file: string, text: string, isSystemFile: boolean): Crontab => ({
   file,
   text,
+  isSystemFile,
   lines: text.split('\n').filter(startsTidemark),
 });
 
 /** That of the user who asks. Without one, or without cron, none. */
 async function ownCrontab(): Promise<Crontab[]> {
   const { stdout } = await promisify(execFile)('crontab', ['-l'], { timeout: 3000 }).catch(() => ({ stdout: '' }));
-  return [crontabOf('crontab -l', stdout)];
+  return [crontabOf('crontab -l', stdout, false)];
 }
 
 function systemCrontabs(): Crontab[] {
   const more = list('/etc/cron.d').map((name) => join('/etc/cron.d', name));
   return ['/etc/crontab', ...more].flatMap((file) => {
     try {
-      return [crontabOf(file, readFileSync(file, 'utf8'))];
+      return [crontabOf(file, readFileSync(file, 'utf8'), true)];
     } catch {
       return []; // not there, or not ours to read
     }
@@ -113,6 +119,21 @@ export function schedules(
       'tidemark crontab',
     ),
   ];
+}
+
+/** Of several crontabs each may lack what another has: only of a single one it is told what no line starts. */
+function flaws(crontabs: readonly Crontab[], { crontabFlaws }: Patient): Finding[] {
+  return crontabs.flatMap(({ file, text, isSystemFile }) =>
+    crontabFlaws(text, isSystemFile)
+      .filter(({ line }) => line !== null || crontabs.length === 1)
+      .map(({ line, weight, wrong, instead }) =>
+        (weight === 'wrong' ? broken : doubtful)(
+          `${file}${line === null ? '' : `, line ${line}`}: ${wrong}`,
+          line === null ? 'what no line starts is done by nobody' : 'the line does not do what it was written for',
+          ...instead,
+        ),
+      ),
+  );
 }
 
 /** cron goes by the host's zone, whatever TIDEMARK_TIMEZONE says. */

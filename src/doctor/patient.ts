@@ -3,6 +3,7 @@ import type { Job } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
 import { type Config, type DatabaseName, databaseSettings } from '../platform/config.ts';
 import type { Reader } from '../platform/mysql.ts';
+import type { Finding as CrontabFinding } from '../schedule/finding.ts';
 
 export interface Patient {
   readonly config: Config;
@@ -14,6 +15,8 @@ export interface Patient {
   readonly files: readonly string[];
   readonly jobs: readonly Job[];
   readonly zone: Zone;
+  /** What is wrong with a crontab. */
+  crontabFlaws(text: string, isSystemFile: boolean): readonly CrontabFinding[];
   /** The migrations that a database is to have. */
   migrationsOf(
     target: Job['target'],

@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from '
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { Told } from '../../src/doctor/check.ts';
 import { lockName } from '../../src/engine/lock.ts';
 import { everything, json, withAccount } from '../support/cli-tools.ts';
 import { complaints, findings, saying } from '../support/patient.ts';
@@ -269,20 +270,26 @@ describe('doctor', () => {
       return { PATH: `${bin}:${process.env.PATH}` };
     };
 
-    test("the lines of the user's crontab that start tidemark are counted, and a running cron is seen", async () => {
+    test("the user's crontab is read: its lines are counted and checked, and a running cron is seen", async () => {
       const bin = mkdtempSync(join(tmpdir(), 'tidemark-cron-'));
       copyFileSync('/bin/sleep', join(bin, 'cron'));
       const cron = spawn(join(bin, 'cron'), ['60']);
       await once(cron, 'spawn');
+      const lookAt = async (crontab: string, code: number) => {
+        const args = ['doctor', 'host', '--json'];
+        const { findings: told } = json<{ findings: Told[] }>(await world.cli(args, withCrontab(crontab)), code);
+        return told.filter(({ says }) => /cron/.test(says));
+      };
       try {
-        const crontab =
-          '# tidemark\n*/2 * * * * /opt/tidemark/bin/tidemark run a\n5 3 * * * backup\n* * * * * sleep 6; tidemark run b';
-        const { findings: told } = json<{ findings: { says: string; state: string }[] }>(
-          await world.cli(['doctor', '--json'], { ...withCrontab(crontab), TIDEMARK_STATEMENTS: folder }),
-        );
-        const says = told.filter(({ state }) => state === 'fine').map((one) => one.says);
-        expect(says).toContain('2 lines of crontab -l start tidemark');
-        expect(says).toContain('cron runs');
+        const { stdout: printed } = await world.cli(['crontab']);
+        const good = await lookAt(printed, 0);
+        saying(good, /^\d+ lines of crontab -l start tidemark$/, 'fine');
+        saying(good, /^cron runs$/, 'fine');
+        expect(complaints(good)).toEqual([]);
+        const lines = printed.split('\n').filter((line) => !/run sync-commission-log 7$/.test(line));
+        const bad = await lookAt(lines.join('\n').replaceAll('run rollup-income', 'run rollup-incom'), 78);
+        expect(complaints(bad).join('\n')).toMatch(/crontab -l, line \d+: .*rollup-incom/);
+        expect(complaints(bad).join('\n')).toContain('no line starts shard 7 of sync-commission-log');
       } finally {
         cron.kill();
       }

@@ -24,6 +24,7 @@ export async function findings(settings: Settings, group?: Group): Promise<Told[
     ...examined,
     jobs,
     zone: new Zone(config.need('TIDEMARK_TIMEZONE')),
+    crontabFlaws: () => [],
     migrationsOf: (target: Job['target'], reader: Reader) =>
       migrationsOf({ jobs, migrations, payOrders }, { config }, reader, target),
   };

@@ -84,7 +84,7 @@ test('clocks may differ by what question and answer take; two seconds are doubtf
 });
 
 describe('what starts the jobs', () => {
-  const crontab = { file: '/etc/cron.d/tidemark', text: '', lines: ['a', 'b'] };
+  const crontab = { file: '/etc/cron.d/tidemark', text: '', isSystemFile: true, lines: ['a', 'b'] };
   const none = { cronRuns: false, daemonRuns: false };
 
   test('lines of cron without a cron that runs are broken', () => {
