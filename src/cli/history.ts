@@ -74,7 +74,17 @@ export function wholeRuns(rows: readonly PastRun[]): WholeRun[] {
   return runs.sort((a, b) => latest(b)[0] - latest(a)[0] || latest(b)[1] - latest(a)[1]);
 }
 
-const gravity = ['failed', 'killed', 'interrupted', 'dead-letters', 'running', 'held-back', 'paused', 'done', 'nothing-due'];
+const gravity = [
+  'failed',
+  'killed',
+  'interrupted',
+  'dead-letters',
+  'running',
+  'held-back',
+  'paused',
+  'done',
+  'nothing-due',
+];
 
 /** The gravest first. */
 export const byGravity = (a: string, b: string): number => gravity.indexOf(a) - gravity.indexOf(b);
