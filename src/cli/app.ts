@@ -5,7 +5,7 @@ import { isPeriodJob, isTableJob, type Job, shardNames, type WindowJob } from '.
 import { Zone } from '../engine/zone.ts';
 import { Config, type DatabaseName, databaseSettings } from '../platform/config.ts';
 import { Databases } from '../platform/databases.ts';
-import { UsageError } from '../platform/errors.ts';
+import { SetupError, UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { Chore } from '../schedule/chore.ts';
 import { didYouMean } from './nearest.ts';
@@ -108,6 +108,21 @@ export function findJob({ jobs }: App, name: string): Job {
     )}`,
     'tidemark list',
   );
+}
+
+/**
+ * The jobs without those that this installation does not use, which nobody starts and nobody misses.
+ *
+ * @throws SetupError for a name that no job has
+ */
+export function jobsInUse(app: App, config: Config): readonly Job[] {
+  const names = config.get('TIDEMARK_UNUSED_JOBS') ?? [];
+  try {
+    const unused = new Set(names.map((name) => findJob(app, name)));
+    return app.jobs.filter((job) => !unused.has(job));
+  } catch (error) {
+    throw new SetupError(`TIDEMARK_UNUSED_JOBS: ${(error as Error).message}`, 'tidemark list', error);
+  }
 }
 
 /** The jobs a command is about: the one named, or all. */

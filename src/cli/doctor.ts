@@ -8,7 +8,7 @@ import { Config } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import type { Reader } from '../platform/mysql.ts';
 import { checkCrontab } from '../schedule/check-crontab.ts';
-import type { App } from './app.ts';
+import { type App, jobsInUse } from './app.ts';
 import { checkSetting } from './crontab.ts';
 import { painted, wrapped } from './looks.ts';
 import { migrationsOf } from './migrate.ts';
@@ -40,7 +40,7 @@ export async function doctor(
   const zone = new Zone(config.need('TIDEMARK_TIMEZONE'));
   const patient = {
     ...examined,
-    jobs: app.jobs,
+    jobs: jobsInUse(app, config),
     zone,
     crontabFlaws: (text: string, isSystemFile: boolean) =>
       checkCrontab(text, { ...checkSetting(app, program, config), isSystemFile }),

@@ -1,6 +1,7 @@
 /** How things look on a terminal: colours by meaning, lines that fit, times and spans in words. */
 import { styleText } from 'node:util';
 import { wantsColour } from '../platform/colour.ts';
+import { asTyped } from './output.ts';
 
 type Meaning = 'bad' | 'doubtful' | 'good' | 'quiet' | 'strong';
 
@@ -17,7 +18,7 @@ export const widthOfTerminal = (): number => (process.stdout.isTTY ? Math.max(40
 /** A text in lines that fit, all but the first so far in. */
 export async function wrapped(text: string, indent: number): Promise<string> {
   const { default: wrap } = await import('wrap-ansi');
-  return wrap(text, widthOfTerminal() - indent, { hard: true }).replaceAll('\n', `\n${' '.repeat(indent)}`);
+  return wrap(asTyped(text), widthOfTerminal() - indent, { hard: true }).replaceAll('\n', `\n${' '.repeat(indent)}`);
 }
 
 /** `12 s`, `4 min`, `3 h`, `2 d`. */

@@ -7,7 +7,7 @@ import { type Deadlines, deadlinesOf } from '../alarms/deadline.ts';
 import type { DueThings, Job } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
 import { Mask } from '../platform/masking.ts';
-import { type App, chosenJobs, openCopies, openSurroundings } from './app.ts';
+import { type App, findJob, jobsInUse, openCopies, openSurroundings } from './app.ts';
 import { byGravity } from './history.ts';
 import { inWords, painted, secondsSince, wrapped } from './looks.ts';
 import { grouped, print, printJson, printTable } from './output.ts';
@@ -22,9 +22,9 @@ interface StatusOptions {
 }
 
 export async function status(app: App, jobName: string | undefined, options: StatusOptions): Promise<number> {
-  const jobs = chosenJobs(app, jobName);
   const surroundings = openSurroundings();
   const { config, zone } = surroundings;
+  const jobs = jobName === undefined ? jobsInUse(app, config) : [findJob(app, jobName)];
   const copies = openCopies(surroundings);
   try {
     const standing = await standingOf(app, jobs, jobName !== undefined, surroundings, copies);

@@ -1,7 +1,7 @@
 /** What this installation starts by itself, by its settings. */
 import { type Config, type DatabaseName, databaseSettings, type SettingName } from '../platform/config.ts';
 import { type Entry, timetableOf } from '../schedule/timetable.ts';
-import type { App } from './app.ts';
+import { type App, jobsInUse } from './app.ts';
 
 const channels: readonly SettingName[] = [
   'TIDEMARK_ALARM_WEBHOOK',
@@ -13,13 +13,14 @@ const channels: readonly SettingName[] = [
 ];
 
 /** @returns the entries, and the settings for want of which there are not more */
-export function timetableFor({ jobs, chores = [] }: App, config: Config): { entries: Entry[]; missing: string[] } {
+export function timetableFor(app: App, config: Config): { entries: Entry[]; missing: string[] } {
   // Without the other databases nothing runs at all: who asks before the settings are there wants to see what will.
   const absent: DatabaseName[] = config.get(databaseSettings.ledger) === undefined ? ['ledger'] : [];
   const hasChannel = channels.some((name) => config.get(name) !== undefined);
+  const { chores = [] } = app;
   const ofUse = chores.filter(({ needsChannel }) => needsChannel !== true || hasChannel);
   return {
-    entries: timetableOf(jobs, ofUse, absent),
+    entries: timetableOf(jobsInUse(app, config), ofUse, absent),
     missing: [
       ...(absent.length === 0 ? [] : [databaseSettings.ledger]),
       ...(ofUse.length === chores.length ? [] : ['a channel for alarms (TIDEMARK_ALARM_…, docs/alarms.md)']),

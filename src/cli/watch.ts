@@ -14,11 +14,11 @@ import { type Memory, type Standing, TableMemory } from '../alarms/memory.ts';
 import { Message, matterJson, type Place } from '../alarms/message.ts';
 import { claimNews, type News, noteNews, unwritten } from '../alarms/news.ts';
 import { Servers } from '../alarms/servers.ts';
-import { isTableJob, readsFrom } from '../engine/job.ts';
+import { isTableJob, type Job, readsFrom } from '../engine/job.ts';
 import type { Instant } from '../engine/zone.ts';
 import { type DatabaseName, databaseSettings, programFolder } from '../platform/config.ts';
-import { exitCodes, SetupError } from '../platform/errors.ts';
-import { type App, findJob, openSurroundings, type Surroundings } from './app.ts';
+import { exitCodes } from '../platform/errors.ts';
+import { type App, jobsInUse, openSurroundings, type Surroundings } from './app.ts';
 import { painted, wrapped } from './looks.ts';
 import { asTyped, exitCodeOf, remark as note, print, printJson } from './output.ts';
 import { pingAbout } from './pings.ts';
@@ -89,11 +89,12 @@ export async function watchOnce(app: App, surroundings: Surroundings, by: WatchB
   const { config, databases } = surroundings;
   const tables = app.jobs.some(isTableJob) ? (['SOURCE_DATABASE_URL'] as const) : [];
   config.require([...tables, 'MAIN_DATABASE_URL', 'REDIS_URL']);
-  const unused = unusedJobs(app, surroundings);
+  const used = jobsInUse(app, config);
+  const unused = new Set(app.jobs.filter((job) => !used.includes(job)).map(({ name }) => name));
   const prefix = config.need('TIDEMARK_REDIS_PREFIX');
   const local = localMemory(surroundings, by.folder);
   const standingHere = await local.read();
-  const servers = await Servers.reach(databases, neededDatabases(app, surroundings, unused), prefix);
+  const servers = await Servers.reach(databases, neededDatabases(app, used, surroundings), prefix);
   try {
     const reached = { matters: mainGone(servers.matters), isJudged: () => true };
     const parts = [await tellOf(local, standingHere, reached, surroundings, by)];
@@ -109,17 +110,7 @@ export async function watchOnce(app: App, surroundings: Surroundings, by: WatchB
   }
 }
 
-/** @throws SetupError for a name that no job has */
-function unusedJobs(app: App, { config }: Surroundings): Set<string> {
-  try {
-    return new Set((config.get('TIDEMARK_UNUSED_JOBS') ?? []).map((name) => findJob(app, name).name));
-  } catch (error) {
-    throw new SetupError(`TIDEMARK_UNUSED_JOBS: ${(error as Error).message}`, 'tidemark list', error);
-  }
-}
-
-function neededDatabases({ jobs }: App, { config }: Surroundings, unused: ReadonlySet<string>): Set<DatabaseName> {
-  const used = jobs.filter(({ name }) => !unused.has(name));
+function neededDatabases({ jobs }: App, used: readonly Job[], { config }: Surroundings): Set<DatabaseName> {
   const names = new Set<DatabaseName>(['main', ...used.flatMap((job) => [job.target, readsFrom(job, jobs)])]);
   return new Set([...names].filter((name) => config.get(databaseSettings[name]) !== undefined));
 }

@@ -57,6 +57,15 @@ describe('status', () => {
     expect(await told(job)).toMatch(/! sync-user-extension: never ran\n {2}Next: tidemark run sync-user-extension\n/);
   });
 
+  test('a job that is not used here is left out, but where it is named, and so is its line of the crontab', async () => {
+    const without = { TIDEMARK_UNUSED_JOBS: 'rollup-income' };
+    expect((await world.cli(['status'], without)).stdout).not.toContain('rollup-income');
+    expect((await world.cli(['status', 'rollup-income'], without)).stdout).toContain('never ran');
+    const crontab = (await world.cli(['crontab'], without)).stdout;
+    expect(crontab).not.toContain('run rollup-income');
+    expect(crontab).toContain('run sync-user-extension');
+  });
+
   test('a shard that failed comes first, by itself, with the error and the command that shows its log', async () => {
     await runAll();
     await world.source.write('RENAME TABLE plus_commission_log_5 TO gone');
