@@ -88,6 +88,9 @@ function overall(shards: readonly ShardResult[]): string {
     .reduce((a, b) => (outcomesByGravity.indexOf(b) > outcomesByGravity.indexOf(a) ? b : a), 'nothing-due');
 }
 
+/** Of a shard. All of them are in the log of the run, and in its JSON. */
+const findingsMax = 20;
+
 /** One line on stderr for each failure, dead letter and finding; nothing when all is well. */
 export function reportFailures({ job, runId, shards }: JobResult, options: ReportOptions): void {
   for (const shard of shards) {
@@ -102,8 +105,10 @@ export function reportFailures({ job, runId, shards }: JobResult, options: Repor
     // Told with the windows that found it, and on a terminal; the exit code says it always.
     if (shard.waiting !== null && (shard.windows > 0 || process.stderr.isTTY))
       tell(`${shard.waiting.what}. Next: ${shard.waiting.next}`);
-    for (const { what, was, is } of shard.findings)
+    for (const { what, was, is } of shard.findings.slice(0, findingsMax))
       tell(`${what} was ${was}, is ${is}${options.dryRun ? '' : '; put right'}`);
+    const more = shard.findings.length - findingsMax;
+    if (more > 0) tell(`… and ${grouped(more)} more. Next: ${options.dryRun ? 'add --json' : `tidemark log ${runId}`}`);
   }
 }
 

@@ -103,7 +103,7 @@ export async function sweep(run: Run, from: Instant): Promise<void> {
 
 /** @returns whether there may be another */
 async function sweepWindow(run: Run, { window, digest: before }: KeptWindow, digest: Digest): Promise<boolean> {
-  const { name, setting, result } = run;
+  const { name, setting, result, log } = run;
   const { zone } = setting;
   // What was read before the transaction is noted in it: a row that comes in between makes the next sweep look again.
   const counts = await takeAgain(run, window, window, 'sweep', (session) =>
@@ -111,11 +111,13 @@ async function sweepWindow(run: Run, { window, digest: before }: KeptWindow, dig
   );
   if (counts === null) return false;
   if (counts.inserted + counts.updated === 0) return true;
-  result.findings.push({
+  const finding = {
     what: `the closed window ${zone.iso(window.start)} to ${zone.iso(window.end)}`,
     was: before === null ? 'not looked at' : inWords(before),
     is: `${inWords(digest)}: ${counts.inserted} rows were missing, ${counts.updated} were others`,
-  });
+  };
+  result.findings.push(finding);
+  log.info('found wrong', finding);
   return true;
 }
 

@@ -102,7 +102,10 @@ export function intakeOptions(
     now: () => clock.now(),
     rowLimit: windowRows,
     progress: (rows) => progress?.rows(name.shard, rows),
-    finding: (finding) => result.findings.push(finding),
+    finding: (finding) => {
+      result.findings.push(finding);
+      log.info('found wrong', { ...finding });
+    },
   };
 }
 

@@ -239,6 +239,16 @@ describe('a wrong cell', () => {
     expect(await world.cli(['run', 'rollup-income', '--full'])).toEqual({ code: 0, stdout: '', stderr: '' });
   });
 
+  test('in very many places is told of some, and in the log of the run of all', async () => {
+    await begin();
+    await world.main.write(`INSERT INTO user_income_hour SELECT seq, '${at('09:00:00')}', 5, 1 FROM seq_3001_to_3030`);
+    const { stderr } = await world.cli(['run', 'rollup-income', '--full']);
+    expect(stderr.trim().split('\n')).toHaveLength(21);
+    const [, next] = /… and 10 more. Next: tidemark (log \S+)/.exec(stderr) as unknown as [string, string];
+    const { stdout } = await world.cli(next.split(' '));
+    expect(stdout.split('\n').filter((line) => line.includes('found wrong'))).toHaveLength(30);
+  });
+
   test('is put right by --from and --to over its hour, and over no other', async () => {
     await begin();
     await tamper('amount = 1', '09:00:00');
