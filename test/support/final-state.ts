@@ -52,11 +52,11 @@ export class FinalState {
     await Promise.all([this.#target.write('CALL restore()'), redis.eval(script, 0, this.#pattern, ...this.#keys)]);
   }
 
-  /** A line for each row and key, in order; runs themselves not among them. */
+  /** A line for each row and key, in order; runs themselves, and their sums, which lack those that were killed, not among them. */
   async look(): Promise<{ lines: string[]; runs: string[] }> {
     const [rows, keys] = await Promise.all([this.#target.tuples('SELECT * FROM state_now'), this.#redisKeys()]);
     const all = rows.map(([table, text]) => `${table}: ${text}`).sort();
-    const lines = all.filter((line) => !line.startsWith('tidemark_run: '));
+    const lines = all.filter((line) => !/^tidemark_run(_sum)?: /.test(line));
     for (let index = 0; index < keys.length; index += 2) lines.push(`redis: ${keys[index]} = ${keys[index + 1]}`);
     return { lines, runs: all.filter((line) => line.startsWith('tidemark_run: ')) };
   }
