@@ -92,10 +92,12 @@ export async function copyMatter(
   copies: CheckpointCopies,
   { session, zone }: { readonly session: Session; readonly zone: Zone },
 ): Promise<Matter | null> {
-  const copy = await copies.look(name, checkpoint);
+  let current = checkpoint;
+  const copy = await copies.look(name, checkpoint, async () => {
+    current = await readCheckpoint(session, name, zone);
+    return current;
+  });
   if (copy.state !== 'ahead' || copy.at === null) return null;
-  const current = await readCheckpoint(session, name, zone); // a run may have moved both, between the two looks
-  if (current !== null && current >= copy.at) return null;
   const title = titleOf(name);
   return {
     key: shardKey('redis', name),

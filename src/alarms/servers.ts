@@ -40,7 +40,7 @@ export class Servers {
     const reached: RedisCopy | undefined = (await redis) ?? undefined;
     await Promise.all(opened);
     const copies = reached === undefined ? null : new CheckpointCopies(async () => reached, redisPrefix);
-    await copies?.look({ job: '', shard: '' }, null); // it closes what it has opened
+    await copies?.look({ job: '', shard: '' }, null, async () => null); // it closes what it has opened
     return new Servers(
       sessions,
       copies,
