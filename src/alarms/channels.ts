@@ -1,6 +1,7 @@
 /** The channels that have settings, several at once. */
-import type { Config, SettingName } from '../platform/config.ts';
+import type { Config } from '../platform/config.ts';
 import { SetupError } from '../platform/errors.ts';
+import type { SettingName } from '../platform/settings.ts';
 import type { Channel, Delivery } from './channel.ts';
 import { dingtalk, slack, webhook, wecom } from './chats.ts';
 import { commandChannel } from './command.ts';

@@ -1,11 +1,11 @@
 /** The servers that jobs need, each reached or not. One that does not answer is asked once more: a restart is no matter. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CheckpointCopies } from '../engine/checkpoint-copy.ts';
-import type { DatabaseName } from '../platform/config.ts';
 import type { Databases } from '../platform/databases.ts';
 import { TidemarkError, UnavailableError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { RedisCopy } from '../platform/redis.ts';
+import type { DatabaseName } from '../platform/settings.ts';
 import { keyOf, type Matter } from './matter.ts';
 
 const pauseMs = 3000;

@@ -2,10 +2,10 @@
 import type { Migration } from '../../migrations/migration.ts';
 import { isTableJob, type Job, shardNames } from '../engine/job.ts';
 import { mayMakeTables } from '../payments/order-tables.ts';
-import { databaseSettings } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
 import { migrate } from '../platform/migrator.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
+import { databaseSettings } from '../platform/settings.ts';
 import { copyStatement, tableExists } from '../platform/table-copy.ts';
 import { type App, openSurroundings, type Surroundings, targetsOf, withSession } from './app.ts';
 import { print } from './output.ts';

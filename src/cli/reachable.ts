@@ -1,9 +1,9 @@
 /** Looking at all databases, of which some may be away: what can be told is told, and what is away is named. */
 import type { Job } from '../engine/job.ts';
-import { type DatabaseName, databaseSettings } from '../platform/config.ts';
 import { type ExitCode, exitCodes, TidemarkError } from '../platform/errors.ts';
 import { explained } from '../platform/explain.ts';
 import type { Session } from '../platform/mysql.ts';
+import { type DatabaseName, databaseSettings } from '../platform/settings.ts';
 import { type Surroundings, targetsOf, withSession } from './app.ts';
 import { graveness } from './run-report.ts';
 

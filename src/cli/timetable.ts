@@ -1,5 +1,6 @@
 /** What this installation starts by itself, by its settings. */
-import { type Config, type DatabaseName, databaseSettings, type SettingName } from '../platform/config.ts';
+import type { Config } from '../platform/config.ts';
+import { type DatabaseName, databaseSettings, type SettingName } from '../platform/settings.ts';
 import { type Entry, timetableOf } from '../schedule/timetable.ts';
 import { type App, jobsInUse } from './app.ts';
 

@@ -13,9 +13,9 @@ import {
   type TableJob,
 } from '../engine/job.ts';
 import type { Request, Setting } from '../engine/run.ts';
-import { databaseSettings } from '../platform/config.ts';
 import { exitCodes, SetupError, UsageError } from '../platform/errors.ts';
 import { LogWriter } from '../platform/log.ts';
+import { databaseSettings } from '../platform/settings.ts';
 import { type App, openCopies, type Surroundings } from './app.ts';
 import { confirm } from './confirm.ts';
 import { engineSetting } from './engine-setting.ts';

@@ -19,9 +19,9 @@ import {
   upstreamWatermark,
   type Watermark,
 } from '../engine/watermark.ts';
-import { databaseSettings } from '../platform/config.ts';
 import { TidemarkError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
+import { databaseSettings } from '../platform/settings.ts';
 import { describeTable } from '../platform/table.ts';
 import { type App, type Surroundings, withSession } from './app.ts';
 import { exemptionsOf } from './engine-setting.ts';

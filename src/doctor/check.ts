@@ -4,9 +4,10 @@
  * A check is one question to the surroundings of tidemark. It changes nothing, needs no other check, and has a limit of
  * time, so that doctor ends whatever hangs. What it needs and is not there leaves it out, and that is told.
  */
-import type { DatabaseName } from '../platform/config.ts';
+
 import type { Session } from '../platform/mysql.ts';
 import type { RedisCopy } from '../platform/redis.ts';
+import type { DatabaseName } from '../platform/settings.ts';
 
 /** In the order in which they are shown. */
 export const groups = ['settings', 'servers', 'privileges', 'tables', 'time', 'redis', 'host', 'work'] as const;

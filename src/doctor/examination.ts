@@ -4,13 +4,14 @@
  * A check whose server cannot be reached is told as not looked at; one that does not answer is doubtful, and its
  * connections are dropped. So this comes to its end whatever hangs.
  */
-import { type DatabaseName, databaseSettings } from '../platform/config.ts';
+
 import { Databases } from '../platform/databases.ts';
 import { TidemarkError } from '../platform/errors.ts';
 import { explained } from '../platform/explain.ts';
 import type { Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
 import type { RedisCopy } from '../platform/redis.ts';
+import { type DatabaseName, databaseSettings } from '../platform/settings.ts';
 import {
   type Access,
   broken,

@@ -1,8 +1,9 @@
 /** What is examined: the settings, the jobs, and the databases that the settings lead to. */
 import type { Job } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
-import { type Config, type DatabaseName, databaseSettings } from '../platform/config.ts';
+import type { Config } from '../platform/config.ts';
 import type { Reader } from '../platform/mysql.ts';
+import { type DatabaseName, databaseSettings } from '../platform/settings.ts';
 import type { Finding as CrontabFinding } from '../schedule/finding.ts';
 
 export interface Patient {

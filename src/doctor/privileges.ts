@@ -4,9 +4,9 @@
  */
 import { isTableJob, shardNames } from '../engine/job.ts';
 import { accountOf, checkSight } from '../engine/watermark.ts';
-import { databaseSettings } from '../platform/config.ts';
 import { identifier, type Reader, type Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
+import { databaseSettings } from '../platform/settings.ts';
 import { broken, type Check, fine } from './check.ts';
 import { jobsIn, type Patient, placesOf, targetsOf } from './patient.ts';
 

@@ -1,9 +1,9 @@
 /** The database servers: whether they answer, and whether they do what tidemark relies on. */
 import { randomUUID } from 'node:crypto';
 import { checkPrimary } from '../engine/watermark.ts';
-import { type DatabaseName, databaseSettings } from '../platform/config.ts';
 import { TidemarkError } from '../platform/errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
+import { type DatabaseName, databaseSettings } from '../platform/settings.ts';
 import { broken, type Check, doubtful, type Finding, fine } from './check.ts';
 import { isLocal, type Patient, type Place, placesOf, targetsOf } from './patient.ts';
 

@@ -3,8 +3,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import { isInUse, providerFrom } from '../payments/providers.ts';
-import { ownFolder, type SettingName, settingNames } from '../platform/config.ts';
+import { ownFolder } from '../platform/config.ts';
 import { SetupError } from '../platform/errors.ts';
+import { type SettingName, settingNames } from '../platform/settings.ts';
 import { broken, type Check, doubtful, type Finding, fine } from './check.ts';
 import { jobsInUse, type Patient } from './patient.ts';
 

@@ -3,8 +3,9 @@
  * tables keep. There is no checkpoint, no journal and no lock. Several runs, on several hosts, share the work; which of
  * them does a thing, the job's tables decide. A run that is killed leaves what it had in hand to the next.
  */
-import type { SettingName, SettingValue } from '../platform/config.ts';
+
 import type { Log } from '../platform/log.ts';
+import type { SettingName, SettingValue } from '../platform/settings.ts';
 import type { Halt } from './clock.ts';
 import type { Refusal } from './dead-letters.ts';
 import type { Instant, Zone } from './zone.ts';

@@ -6,10 +6,11 @@
  * connection or commit early. Its effects must be functions of the data, not of the run: a window whose transaction
  * failed is applied again from the start, and so is a part of a window that needs several transactions.
  */
-import type { DatabaseName, SettingName, SettingValue } from '../platform/config.ts';
+
 import { SetupError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Reader, Written } from '../platform/mysql.ts';
+import type { DatabaseName, SettingName, SettingValue } from '../platform/settings.ts';
 import type { Table } from '../platform/table.ts';
 import type { Compared } from './compared.ts';
 import type { Refusal } from './dead-letters.ts';

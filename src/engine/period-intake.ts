@@ -4,9 +4,10 @@
  * nothing more. It is taken in as many transactions as its size asks for; its effects must bear repetition, since a run
  * that ends between two of them takes the whole period again. The checkpoint moves with the last one.
  */
-import { databaseSettings } from '../platform/config.ts';
+
 import { JobError, SetupError } from '../platform/errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
+import { databaseSettings } from '../platform/settings.ts';
 import { columnOf, needTable } from '../platform/table.ts';
 import { readCheckpoint, type ShardName, titleOf } from './checkpoint.ts';
 import { keepLetter, openLetterKeys, resolveLetters } from './dead-letters.ts';

@@ -1,7 +1,8 @@
 /** What a run is asked to do, what it works with, what it carries from step to step, and what it tells in the end. */
-import type { DatabaseName, SettingName, SettingValue } from '../platform/config.ts';
+
 import type { Log } from '../platform/log.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
+import type { DatabaseName, SettingName, SettingValue } from '../platform/settings.ts';
 import type { ShardName } from './checkpoint.ts';
 import type { CheckpointCopies } from './checkpoint-copy.ts';
 import type { Claim, OnStep } from './claim.ts';

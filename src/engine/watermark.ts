@@ -18,10 +18,11 @@
  * Not covered: rows stamped by an application's clock or SET timestamp, a version hidden under a later one of the same
  * transaction that is rolled back alone, engines other than InnoDB, several primaries.
  */
-import type { SettingName } from '../platform/config.ts';
+
 import { SetupError } from '../platform/errors.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
 import { errorNumber } from '../platform/mysql-errors.ts';
+import type { SettingName } from '../platform/settings.ts';
 import { type Digest, dirtily, isSameDigest, type Source, type Version } from './source.ts';
 import type { Window } from './window.ts';
 import type { Instant, Zone } from './zone.ts';

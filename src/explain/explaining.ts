@@ -4,9 +4,10 @@
  * A SELECT is run once more to be measured, where the server can (MariaDB's ANALYZE): the dry run has just run it anyway,
  * and it is run without locks. Whatever writes or locks is explained alone.
  */
-import type { DatabaseName } from '../platform/config.ts';
+
 import type { Databases } from '../platform/databases.ts';
 import type { Session } from '../platform/mysql.ts';
+import type { DatabaseName } from '../platform/settings.ts';
 import { describeTable, type Table } from '../platform/table.ts';
 import { type Index, type Judgement, judge } from './judge.ts';
 import { type Plan, planOf } from './plan.ts';

@@ -9,8 +9,9 @@
 import type { Registry } from 'prom-client';
 import type { Job } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
-import { type Config, type DatabaseName, databaseSettings, ownVersion } from '../platform/config.ts';
+import { type Config, ownVersion } from '../platform/config.ts';
 import type { Databases } from '../platform/databases.ts';
+import { type DatabaseName, databaseSettings } from '../platform/settings.ts';
 import { type Figures, figuresOf, type ShardFigures, type Sum } from './figures.ts';
 
 export interface MetricsSurroundings {

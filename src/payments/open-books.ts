@@ -1,6 +1,7 @@
 /** What the check works with: the books, and the queue of each provider, from settings. */
-import type { SettingName, SettingValue } from '../platform/config.ts';
+
 import { RedisLink } from '../platform/redis.ts';
+import type { SettingName, SettingValue } from '../platform/settings.ts';
 import type { DueBook } from './due.ts';
 import { DueQueue } from './due-queue.ts';
 import { Limiter } from './limiter.ts';

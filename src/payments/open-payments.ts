@@ -2,8 +2,9 @@
  * Payments and payouts by the settings that tidemark's own commands go by: the providers that are set up, one limit of
  * requests with all other processes, notices of payouts told to payouts, one kind of ids.
  */
-import { Config, type SettingName, type SettingValue } from '../platform/config.ts';
+import { Config } from '../platform/config.ts';
 import { RedisLink } from '../platform/redis.ts';
+import type { SettingName, SettingValue } from '../platform/settings.ts';
 import { limited } from './limited.ts';
 import { Limiter } from './limiter.ts';
 import { Payments } from './payments.ts';

@@ -3,8 +3,8 @@
  * or with a key that cannot be read, is a mistake that a person must correct.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import type { SettingName, SettingValue } from '../platform/config.ts';
 import { SetupError } from '../platform/errors.ts';
+import type { SettingName, SettingValue } from '../platform/settings.ts';
 import { Alipay, type AlipayCertificates } from './alipay.ts';
 import { certificateIn, keyIn } from './keys.ts';
 import type { Provider, ProviderName } from './provider.ts';

@@ -1,7 +1,8 @@
 /** The databases of the settings. Nothing connects before it is asked for: a job opens only what it uses. */
-import { type Config, type DatabaseName, databaseSettings } from './config.ts';
+import type { Config } from './config.ts';
 import { Session } from './mysql.ts';
 import { RedisCopy } from './redis.ts';
+import { type DatabaseName, databaseSettings } from './settings.ts';
 
 export class Databases {
   readonly #config: Config;

@@ -3,7 +3,7 @@
  * units, CronJobs and the daemon are all made from it, and a crontab is checked against it.
  */
 import type { Job, ScheduledRun } from '../engine/job.ts';
-import type { DatabaseName } from '../platform/config.ts';
+import type { DatabaseName } from '../platform/settings.ts';
 import type { Chore } from './chore.ts';
 
 /** What a run does, as the history of runs knows it. */
