@@ -5,7 +5,7 @@ import { type DueThings, isPeriodJob, isTableJob, type WindowJob } from '../engi
 import type { Holder, Watermark } from '../engine/watermark.ts';
 import type { Instant, Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
-import type { Deadlines } from './deadline.ts';
+import type { Deadlines } from '../schedule/deadline.ts';
 import { keyOf, type Matter, shardKey, timeText } from './matter.ts';
 
 export interface LagQuestion {

@@ -10,7 +10,7 @@ import { lockName } from '../engine/lock.ts';
 import type { RunKind } from '../engine/runs.ts';
 import type { Instant, Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
-import type { Deadlines } from './deadline.ts';
+import type { Deadlines } from '../schedule/deadline.ts';
 import { inWords, type Matter, shardKey, timeText } from './matter.ts';
 
 interface Run {

@@ -1,8 +1,9 @@
 /** What about a shard a person should know, and do: the judgement behind `tidemark status`. */
-import type { Deadlines } from '../alarms/deadline.ts';
+
 import { isPeriodJob } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
 import { shortIdLength } from '../platform/log-line.ts';
+import type { Deadlines } from '../schedule/deadline.ts';
 import { inWords, secondsSince } from './looks.ts';
 import { grouped } from './output.ts';
 import { jobWithShards } from './shard-names.ts';

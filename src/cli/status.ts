@@ -3,10 +3,11 @@
  *
  * What cannot be reached is named, and the rest is told all the same; the exit code then is 69, or 78 where we are refused.
  */
-import { type Deadlines, deadlinesOf } from '../alarms/deadline.ts';
+
 import type { DueThings, Job } from '../engine/job.ts';
 import type { Zone } from '../engine/zone.ts';
 import { Mask } from '../platform/masking.ts';
+import { type Deadlines, deadlinesOf } from '../schedule/deadline.ts';
 import { type App, findJob, jobsInUse, openCopies, openSurroundings } from './app.ts';
 import { byGravity } from './history.ts';
 import { inWords, painted, secondsSince, wrapped } from './looks.ts';

@@ -1,10 +1,11 @@
 /** Jobs that missed their time: by their schedule, somebody should have started them three times since they last began. */
-import { deadlinesOf } from '../alarms/deadline.ts';
+
 import type { ShardName } from '../engine/checkpoint.ts';
 import { type Job, type ScheduledRun, shardNames } from '../engine/job.ts';
 import { type Pause, pauseOf, readPauses } from '../engine/pause.ts';
 import type { Instant, Zone } from '../engine/zone.ts';
 import type { Reader } from '../platform/mysql.ts';
+import { deadlinesOf } from '../schedule/deadline.ts';
 import { doubtful, type Finding, fine } from './check.ts';
 import type { Patient } from './patient.ts';
 
