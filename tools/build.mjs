@@ -19,6 +19,7 @@ const rehearsal = {
 
 const made = mkdtempSync('dist-');
 chmodSync(made, 0o755); // it is made for us alone, and cron may run as another user
+process.on('exit', () => rmSync(made, { recursive: true, force: true })); // what has failed leaves nothing
 await build({
   entryPoints: { main: 'src/main.ts' },
   outdir: made,
