@@ -89,7 +89,7 @@ function lastRunConcern({ lastRun: run, job, shard }: Line): Found | null {
     return { gravity: 'bad', text: `the last run failed ${ago(run.endedAt)}: ${error}`, next };
   }
   if (run?.outcome === 'killed') {
-    const text = `the last run began ${ago(run.startedAt)} on ${run.host}, and was killed; nothing is lost`;
+    const text = `the last run began ${ago(run.startedAt)} on ${run.host}, and broke off, killed or cut off; nothing is lost`;
     return { gravity: 'doubtful', text, next: 'tidemark run <job>' };
   }
   if (run?.outcome === 'running')

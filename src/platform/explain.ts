@@ -2,6 +2,9 @@
 import { JobError, SetupError, TidemarkError, UnavailableError } from './errors.ts';
 import { errorNumber, failureOf } from './mysql-errors.ts';
 
+/** Error on writing a file, disk full, table full. */
+const isFull = (number: number): boolean => [3, 1021, 1114].includes(number);
+
 /** Errors that are explained already, and those that nobody foresaw, come back as they are. */
 export function explained(error: unknown): unknown {
   if (error instanceof TidemarkError || !(error instanceof Error)) return error;
@@ -21,7 +24,9 @@ export function explained(error: unknown): unknown {
     case 'unwritable':
       return new JobError(
         `the database accepts no writes: ${reason}; nothing is lost`,
-        'mend that, then run again',
+        isFull(errorNumber(error))
+          ? "make room on the disk of the database's server, then run again"
+          : 'mend that, then run again',
         error,
       );
     case 'transient':

@@ -102,7 +102,7 @@ describe('status', () => {
       VALUES ('01a1fd9b-879f-70dd-b750-7db2bfb1e574', '${job}', '', 'windows', 'elsewhere', 1, '${now()}')`;
     await world.main.write(row);
     expect(await told(job)).toMatch(
-      /! .*: the last run began \d+ s ago on elsewhere, and was killed; nothing is lost\n/,
+      /! .*: the last run began \d+ s ago on elsewhere, and broke off, killed or cut off; nothing is lost\n/,
     );
     expect(await line(job)).toMatchObject({ lastRun: { outcome: null, endedAt: null, is: 'killed' } });
     const other = await openSession(world.settings.MAIN_DATABASE_URL as string);
