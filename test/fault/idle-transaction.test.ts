@@ -69,6 +69,6 @@ test('status names its thread and age', async () => {
   expect(line?.heldBackBy).toMatchObject({ kind: 'transaction', thread: idle.facts.connectionId });
   expect(line?.heldBackBy.ageSeconds).toBeGreaterThanOrEqual(2);
   expect((await world.cli(['status', job])).stdout).toMatch(
-    new RegExp(`is held back: thread ${idle.facts.connectionId} of tidemark has held a transaction open for \\d+ s`),
+    new RegExp(`held back: thread ${idle.facts.connectionId} of tidemark has held a transaction open for \\d+ s`),
   );
 });

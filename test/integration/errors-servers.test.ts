@@ -168,7 +168,14 @@ describe('a target without room', () => {
     await world.main.write('ALTER TABLE plus_commission_log ENGINE = MEMORY');
     for (let attempt = 1; attempt <= 2; attempt++) {
       const result = await world.cli(job, { TIDEMARK_WINDOW_ROWS: '1000' });
-      expectComplaint(result, 1, 'sync-commission-log 1', /plus_commission_log.* is full/, 'nothing is lost', 'Next: make room');
+      expectComplaint(
+        result,
+        1,
+        'sync-commission-log 1',
+        /plus_commission_log.* is full/,
+        'nothing is lost',
+        'Next: make room',
+      );
       expect(await world.all(world.main, 'tidemark_dead_letter')).toEqual([]);
       expect(await world.all(world.main, 'tidemark_checkpoint')).toEqual([]);
     }
