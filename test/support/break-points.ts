@@ -45,20 +45,34 @@ const mayWait = /^\s*(INSERT|UPDATE|DELETE|COMMIT|SELECT\b[\s\S]*\bFROM\s+(?!inf
 const changes = /^\s*(INSERT|UPDATE|DELETE|COMMIT|eval)/i;
 
 /**
- * The points that a fault is to strike in one scene of several: all that change something, and of those that change
- * nothing the ones whose like it has struck in no scene so far. To be killed costs little, and strikes everything; so
- * does every fault with `TIDEMARK_TEST_NIGHT`.
+ * The points that a fault is to strike in one scene of several: what changes something, where it is sent first and where
+ * it is sent last; and of what changes nothing that whose like it has struck in no scene so far. To be killed costs little,
+ * and strikes everything; so does every fault with `TIDEMARK_TEST_NIGHT`.
  *
  * @param known the likes that were struck, over all scenes; grows
  */
 export function worthStriking(fault: Fault, points: readonly Point[], known: Set<string>): readonly Point[] {
   if (fault === 'killed' || process.env.TIDEMARK_TEST_NIGHT !== undefined) return points;
-  return points.filter(({ connection, text }) => {
-    const like = [fault, connection, text.replaceAll(/'[^']*'|\d+/g, '?')].join(' ');
+  const likes = points.map(({ connection, text }) => `${fault} ${connection} ${text.replaceAll(/'[^']*'|\d+/g, '?')}`);
+  const places = { first: new Map<string, number>(), last: new Map(likes.map((like, place) => [like, place])) };
+  return points.filter(({ text }, place) => {
+    const like = likes[place] as string;
     const isNew = !known.has(like);
     known.add(like);
-    return isNew || changes.test(text);
+    if (!places.first.has(like)) places.first.set(like, place);
+    return isNew || (changes.test(text) && [places.first.get(like), places.last.get(like)].includes(place));
   });
+}
+
+/**
+ * The ways in which a fault is to strike a point. Behind its answer, and ahead of the next statement of the same
+ * connection, is one moment, in which nothing else is sent; and who is killed knows of no answer, lost or not. So what
+ * the next point tells anyway is left out, but with `TIDEMARK_TEST_NIGHT`.
+ */
+function waysOf(fault: Fault, point: Point, next: Point | undefined): readonly Way[] {
+  const ways = meant[fault][kindOf(point)];
+  if (next?.connection !== point.connection || process.env.TIDEMARK_TEST_NIGHT !== undefined) return ways;
+  return fault === 'killed' ? before : ways.filter((way) => way !== 'after the answer');
 }
 
 function kindOf({ place, protocol, text }: Point): Kind {
@@ -172,7 +186,7 @@ export class BreakPoints {
     const wrong: string[] = [];
     let strikes = 0;
     for (const point of points) {
-      for (const way of meant[fault][kindOf(point)]) {
+      for (const way of waysOf(fault, point, this.points[this.points.indexOf(point) + 1])) {
         strikes += 1;
         const harm = await this.#strike({ point, way, fault });
         const where = `${fault}, ${way}: ${point.connection}, ${point.place}: ${point.text.replace(/\s+/g, ' ').slice(0, 120)}`;

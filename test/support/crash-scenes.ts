@@ -55,8 +55,8 @@ const limitMs = 300_000;
 
 /** Strikes for each point, at least: fewer would mean that the table of what is meant has lost something. */
 const strikesMin: Readonly<Record<Fault, number>> = {
-  killed: 2.8,
-  reset: 2.8,
+  killed: 1,
+  reset: 1.9,
   hang: 1.9,
   'server gone': 1.9,
   'lock wait timeout': 0.25,
