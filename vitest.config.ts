@@ -1,26 +1,41 @@
 /**
- * How the tests run: unit tests by themselves; integration and fault tests against one pair of private servers, which
- * is started only when such a test is about to run (`npx vitest run --project unit` starts none).
+ * How the tests run. Unit tests, and tests of one thing against real servers, four files at a time: much of what they do
+ * is to wait for a server. Then those with many processes of their own, which starve one another when there are more.
+ * Tests with servers share one pair of private ones, which is started only when such a test is about to run
+ * (`npx vitest run --project unit` starts none).
  */
 import { defineConfig } from 'vitest/config';
+
+const withServers = ['test/support/global-setup.ts'];
+const first = { maxWorkers: 4, sequence: { groupOrder: 0 } };
+const then = { maxWorkers: 2, sequence: { groupOrder: 1 } };
 
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 2,
     testTimeout: 180_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
     reporters: ['default', 'json'],
     outputFile: { json: 'node_modules/.cache/test-report.json' },
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], ...first } },
       {
         extends: true,
         test: {
           name: 'servers',
           include: ['test/integration/**/*.test.ts', 'test/fault/**/*.test.ts'],
-          globalSetup: ['test/support/global-setup.ts'],
+          globalSetup: withServers,
+          ...first,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'processes',
+          include: ['test/processes/**/*.test.ts'],
+          globalSetup: withServers,
+          ...then,
         },
       },
     ],
