@@ -7,7 +7,7 @@
 import { UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import { type ShardName, titleOf } from './checkpoint.ts';
-import { countRepair, openLetterKeys } from './dead-letters.ts';
+import { countRepair, openLetterKeys, stillOpen } from './dead-letters.ts';
 import type { Taken } from './intake.ts';
 import { addCounts, type Counts, type KeptWindow, keepDigest, noCounts, windowsFrom } from './journal.ts';
 import { addTotals, endsDryRun, type Run, targetOf } from './run.ts';
@@ -141,9 +141,12 @@ export async function repairLetters(run: Run): Promise<void> {
   const keys = await claim.retried(() => openLetterKeys(claim.target, name, request.letters));
   if (repair === undefined || keys.length === 0) return;
   for (let from = 0; from < keys.length && !run.setting.halt.soon.aborted; from += lettersPerTransaction) {
-    const share = keys.slice(from, from + lettersPerTransaction);
+    const chosen = keys.slice(from, from + lettersPerTransaction);
     const work = await claim.transaction(async (_, session, isPaused) => {
       if (isPaused) return null;
+      // A person may have given some up since, under the checkpoint row as well: their rows are to stay out.
+      const share = await stillOpen(session, name, chosen);
+      if (share.length === 0) return { counts: noCounts(), resume: null };
       const done = await repair(share, targetOf(session, request.dryRun));
       if (!request.dryRun) await countRepair(session, name, share, runId);
       return done;

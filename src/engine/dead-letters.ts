@@ -79,6 +79,16 @@ export async function openLetterKeys(
   return rows.filter(([id]) => only?.has(Number(id)) ?? true).map(([, key]) => String(key));
 }
 
+/** Those of some keys that still have an open letter, in their order. */
+export async function stillOpen(reader: Reader, { job, shard }: ShardName, keys: readonly string[]): Promise<string[]> {
+  const rows = await reader.tuples(
+    `SELECT open_key FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND open_key IN (?)`,
+    [job, shard, keys],
+  );
+  const open = new Set(rows.map(([key]) => String(key)));
+  return keys.filter((key) => open.has(key));
+}
+
 export async function countOpenLetters(reader: Reader, name: ShardName, only?: ReadonlySet<number>): Promise<number> {
   if (only !== undefined) return (await openLetterKeys(reader, name, only)).length;
   const [row] = await reader.tuples(

@@ -171,6 +171,34 @@ describe('a repair of some letters', () => {
     expect((await letters()).map((row) => row[3])).toEqual([0, 1, 0]);
   });
 
+  test('passes over a letter that is discarded while it sets out', async () => {
+    await accept();
+    const stop = stopping('behind', /SELECT id, row_key FROM tidemark_dead_letter/);
+    const repairing = stop.with(() => repair());
+    await stop.stopped;
+    await world.main.write(
+      `UPDATE tidemark_dead_letter SET state = 'discarded', resolution = 'by hand' WHERE row_key = '3'`,
+    );
+    stop.goOn();
+    expect(await repairing).toMatchObject({ error: null, outcome: 'done', read: 2, inserted: 2 });
+    expect(await amountOf(3)).toBeUndefined();
+    expect((await letters()).map(([key, state]) => [key, state])).toEqual([
+      ['2', 'resolved'],
+      ['3', 'discarded'],
+      ['4', 'resolved'],
+    ]);
+  });
+
+  test('keeps no new letter of one that is discarded while it sets out', async () => {
+    const stop = stopping('behind', /SELECT id, row_key FROM tidemark_dead_letter/);
+    const repairing = stop.with(() => repair());
+    await stop.stopped;
+    await world.main.write(`UPDATE tidemark_dead_letter SET state = 'discarded', resolution = 'by hand'`);
+    stop.goOn();
+    expect(await repairing).toMatchObject({ error: null, outcome: 'done', read: 0, lettersWaiting: 0 });
+    expect(await letters()).toHaveLength(3);
+  });
+
   test('counts it once, where the answer to COMMIT is lost and the transaction is done again', async () => {
     const open = world.setting().openTarget;
     let lost = 0;
