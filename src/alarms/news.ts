@@ -46,8 +46,10 @@ export async function claimNews(
   const found = new Set(matters.map(({ key }) => key));
   for (const gone of before.filter((one) => !found.has(one.key))) {
     if (!isJudged(gone)) standing.push(gone);
-    else if (gone.toldAt === null) await memory.swap(gone, null);
-    else if (!isClaimed(gone, rules.now)) due.push({ state: 'over', matter: gone });
+    else if (isClaimed(gone, rules.now))
+      continue; // it is being told: its end is told by the next look
+    else if (gone.toldAt === null && gone.claimedUntil === null) await memory.swap(gone, null);
+    else due.push({ state: 'over', matter: gone }); // told; or claimed by one that was killed, and may have told it
   }
   const news: News[] = [];
   for (const { state, matter } of due) {
@@ -61,10 +63,24 @@ export async function claimNews(
 /** Notes that it was told; or that it was not, so that the next watch tells it. */
 export async function noteNews(memory: Memory, news: readonly News[], isTold: boolean, now: Instant): Promise<void> {
   for (const { state, matter } of news) {
-    if (state === 'over' && isTold) await memory.swap(matter, null);
-    else await memory.swap(matter, { ...matter, claimedUntil: null, toldAt: isTold ? now : matter.toldAt });
+    let last: Standing | undefined = matter;
+    for (let left = noteTries; left > 0 && last !== undefined; left--) {
+      const isOver = state === 'over' && isTold;
+      const after: Standing | null = isOver
+        ? null
+        : { ...last, claimedUntil: null, toldAt: isTold ? now : last.toldAt };
+      if ((await memory.swap(last, after)) !== undefined) break;
+      // Another who watches has put it in other words meanwhile, or a person has silenced it; the claim is still ours.
+      last = (await memory.read()).find((one) => one.key === matter.key && isSameClaim(one, matter));
+    }
   }
 }
+
+const noteTries = 5;
+
+/** What is remembered has whole seconds. */
+const isSameClaim = (one: Standing, other: Standing): boolean =>
+  Math.floor((one.claimedUntil ?? 0) / 1000) === Math.floor((other.claimedUntil ?? 0) / 1000);
 
 async function keep(
   memory: Memory,

@@ -56,6 +56,33 @@ describe('with the main database', () => {
     expect(keysTold()).toHaveLength(10);
   });
 
+  test('one who sees it in other words while another is telling does not have it told again', async () => {
+    scene.told.beforeAnswer = async () => {
+      scene.told.beforeAnswer = async () => undefined;
+      for (const shard of '0123456789')
+        await scene.run({ job: 'sync-commission-log', shard, at: now, outcome: 'failed', error: 'no luck either' });
+      await scene.watch(now + 1000);
+    };
+    await scene.watch(now);
+    expect(keysTold()).toHaveLength(10);
+    await scene.watch(now + 5 * minute);
+    expect(keysTold()).toEqual([]);
+  });
+
+  test('its end is told, where another sees it while the matter is told', async () => {
+    scene.told.beforeAnswer = async () => {
+      scene.told.beforeAnswer = async () => undefined;
+      for (const shard of '0123456789')
+        await scene.run({ job: 'sync-commission-log', shard, at: now, outcome: 'done' });
+      await scene.watch(now + 1000);
+    };
+    await scene.watch(now);
+    expect(keysTold()).toHaveLength(10);
+    const { told } = await scene.look(now + minute);
+    expect(told.join()).toContain('OVER sync-commission-log');
+    expect((await scene.look(now + 2 * minute)).told).toEqual([]);
+  });
+
   test('killed between telling and noting, it is told again when the claim has run out, and not before', async () => {
     const file = join(scene.folder, 'told');
     await writeFile(file, '');
