@@ -4,7 +4,7 @@
  */
 import { systemClock } from '../engine/clock.ts';
 import { type DeadLetter, findLetters, type LetterFilter, placesOfLetters } from '../engine/dead-letters.ts';
-import { type Job, shardNames } from '../engine/job.ts';
+import type { Job } from '../engine/job.ts';
 import { UsageError } from '../platform/errors.ts';
 import { type App, findJob, findShards, inEachTarget, type Surroundings } from './app.ts';
 
@@ -45,6 +45,8 @@ export function choiceOf(
   const ids = words.filter(isId).map(Number);
   const { shard, olderThan, repairs } = options;
   if (shard !== undefined) assertShard(app, job, shard);
+  if (reason?.trim() === '')
+    throw new UsageError('the text that their reason is to hold is empty: every letter has it');
   const filter: LetterFilter = {
     ...(ids.length === 0 ? {} : { ids }),
     ...(job === undefined ? {} : { job: job.name }),
@@ -63,7 +65,7 @@ export function choiceOf(
 
 function assertShard(app: App, job: Job | undefined, shard: string): void {
   if (job !== undefined) findShards(job, [shard]);
-  else if (!app.jobs.some((one) => shardNames(one).includes(shard)))
+  else if (!app.jobs.some(({ shards }) => shards.includes(shard)))
     throw new UsageError(`no job has a shard "${shard}"`, 'tidemark list');
 }
 
