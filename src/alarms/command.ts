@@ -2,7 +2,7 @@
  * Alarms to a command of one's own: a shell line that gets the JSON on its standard input, and the gist of it in
  * variables. Whoever does not end in time is killed, with all that it has started.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { environmentWith } from '../platform/config.ts';
 import type { Channel } from './channel.ts';
 import type { Message } from './message.ts';
@@ -26,8 +26,8 @@ function run(line: string, message: Message, timeoutMs: number): Promise<null> {
     const child = spawn('/bin/sh', ['-c', line], { env, detached: true, stdio: ['pipe', 'ignore', 'pipe'] });
     let said = '';
     const limit = setTimeout(() => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-      reject(new Error(`not done within ${timeoutMs} ms, and killed`));
+      if (isKilled(child)) reject(new Error(`not done within ${timeoutMs} ms, and killed`));
+      child.stderr.destroy(); // what has left the group may hold it open: the line itself has ended, and is judged by that
     }, timeoutMs);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-saidMax);
@@ -41,4 +41,13 @@ function run(line: string, message: Message, timeoutMs: number): Promise<null> {
       else reject(new Error([`exit ${code ?? signal}`, said.trim().split('\n').at(-1)].filter(Boolean).join(': ')));
     });
   });
+}
+
+/** Ends a process with its group. @returns false when nobody of the group is left */
+function isKilled({ pid }: ChildProcess): boolean {
+  try {
+    return pid !== undefined && process.kill(-pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
 }

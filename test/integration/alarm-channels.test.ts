@@ -268,6 +268,12 @@ describe('a command', () => {
     expect(await readFile(join(folder, 'gist'), 'utf8')).toBe(`critical|${message.subject}|${text}`);
   });
 
+  test('that leaves something behind, which has left its group, is judged by its own end', async () => {
+    const line = (code: number) => `setsid sleep 5 & exit ${code}`;
+    expect(await send({ TIDEMARK_ALARM_COMMAND: line(0) })).toMatchObject([{ error: null }]);
+    expect(await send({ TIDEMARK_ALARM_COMMAND: line(3) })).toMatchObject([{ error: 'exit 3' }]);
+  });
+
   test('that fails, and one that does not end, are told of', async () => {
     expect(await send({ TIDEMARK_ALARM_COMMAND: 'echo no pager >&2; exit 3' })).toMatchObject([
       { error: 'exit 3: no pager' },
