@@ -4,6 +4,7 @@
  * Errors say what happened and never the address: for robots and pings it is the secret.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Mask } from '../platform/masking.ts';
 
 const tries = 2;
 const pauseMs = 1000;
@@ -48,7 +49,8 @@ async function once({ url, body, contentType, timeoutMs, judge, signal }: Post):
       throw new Error(reasonOf(error, timeoutMs));
     });
   const { status, text } = answer;
-  const said = `HTTP ${status}: ${text.replace(/\s+/g, ' ').trim().slice(0, answerMax)}`;
+  const mask = new Mask(secretsOf(new URL(url)));
+  const said = mask.text(`HTTP ${status}: ${text.replace(/\s+/g, ' ').trim()}`).slice(0, answerMax);
   if (status === 429 || status >= 500) throw new Error(said);
   if (status < 200 || status >= 300) throw new Refused(said);
   judge?.(text);
@@ -58,4 +60,13 @@ function reasonOf(error: unknown, timeoutMs: number): string {
   const { name, message, cause } = error as Error & { cause?: { code?: string; message?: string } };
   if (name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
   return cause?.message || cause?.code || message;
+}
+
+/** Part of a path that is no plain word. */
+const leastSecret = 16;
+
+/** What of an address an answer must not repeat: servers say "Cannot POST /…" with all of it. */
+function secretsOf({ href, pathname, search, searchParams }: URL): string[] {
+  const parts = pathname.split('/').filter((part) => part.length >= leastSecret);
+  return [href, `${pathname}${search}`, search, ...searchParams.values(), ...parts];
 }

@@ -128,6 +128,17 @@ describe('a webhook', () => {
     expect(http.take().map(({ path }) => path)).toEqual(['/hook?token=geheim']);
   });
 
+  test('that repeats the address in its answer is told of without it', async () => {
+    http.answers.set('/hook', [{ status: 404, body: 'Cannot POST /hook?token=geheim (geheim)' }]);
+    expect(await send(settings())).toMatchObject([{ error: expect.not.stringContaining('geheim') }]);
+    http.answers.set('/hooks/a1b2c3d4e5f6a7b8', [
+      { status: 404, body: '<pre>Cannot POST /hooks/a1b2c3d4e5f6a7b8</pre>' },
+    ]);
+    const [one] = await send({ TIDEMARK_ALARM_WEBHOOK: http.url('/hooks/a1b2c3d4e5f6a7b8') });
+    expect(one?.error).toMatch(/^HTTP 404: <pre>Cannot POST .*<\/pre>$/);
+    expect(one?.error).not.toContain('a1b2c3d4e5f6a7b8');
+  });
+
   test('that does not answer, or is not there, is told of without its address', async () => {
     http.answers.set('/hook', [null]);
     const [silent] = await send(settings());
