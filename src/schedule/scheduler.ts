@@ -165,7 +165,10 @@ export class Scheduler {
       log.warn('the clock of this host went back: all times are reckoned anew', {
         seconds: Math.round((this.#lastBeat - now) / 1000),
       });
-      for (const post of this.posts) post.nextDue = nextAfter(post.start.entry.schedule, now, zone);
+      for (const post of this.posts) {
+        post.nextDue = nextAfter(post.start.entry.schedule, now, zone);
+        post.retryAt = Math.min(post.retryAt, now);
+      }
       this.lastTick = now;
       void this.#arm();
     }

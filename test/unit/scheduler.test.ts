@@ -108,6 +108,15 @@ describe('the scheduler', () => {
     expect(begun.length).toBeGreaterThanOrEqual(3);
   });
 
+  test('what waits to be tried again does not wait for as long as the clock went back', async () => {
+    await start([job('nightly', { schedule: '2 3 * * *' })], async () => 'owed');
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect(begun).toHaveLength(1);
+    vi.setSystemTime(Date.now() - 7_200_000);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(begun.length).toBeGreaterThanOrEqual(2);
+  });
+
   test('nothing begins any more once it is to stop; what runs comes to its end', async () => {
     let ended = 0;
     await start(
