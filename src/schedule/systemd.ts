@@ -61,7 +61,7 @@ After=network-online.target
 [Service]
 Type=oneshot
 User=${user ?? mailTo}
-Environment=PATH=${path.join(':')}
+Environment=${quoted(`PATH=${path.join(':')}`)}
 ExecStart=${command}
 TimeoutStopSec=${stopSeconds}
 SuccessExitStatus=130 143

@@ -36,6 +36,13 @@ describe('units of systemd', () => {
     for (const [name, unit] of files) if (name.endsWith('.timer')) expect(unit).toContain('Persistent=true');
   });
 
+  test('folders and programs with blanks and per cents stay what they are', () => {
+    const odd = { ...install, program: '/opt/my home/50%/tidemark', path: ['/opt/my node/50%', '/usr/bin'] };
+    const unit = systemdUnits(entries, odd);
+    expect(unit).toContain('\nEnvironment="PATH=/opt/my node/50%%:/usr/bin"\n');
+    expect(unit).toContain('\nExecStart="/opt/my home/50%%/tidemark" run sync-user-extension\n');
+  });
+
   test.skipIf(analyze === '')('systemd finds nothing wrong with them', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tidemark-units-'));
     try {
