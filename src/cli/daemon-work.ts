@@ -8,12 +8,14 @@ import { spawn } from 'node:child_process';
 import { setMaxListeners } from 'node:events';
 import { Command } from 'commander';
 import { type Halt, systemClock } from '../engine/clock.ts';
-import { lockName } from '../engine/lock.ts';
+import type { Job } from '../engine/job.ts';
+import { acquireLock, lockName } from '../engine/lock.ts';
 import type { JobResult } from '../engine/run.ts';
 import { lastFulfilled } from '../engine/runs.ts';
 import type { Instant } from '../engine/zone.ts';
 import { exitCodes } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import type { Session } from '../platform/mysql.ts';
 import { shardsOf } from '../schedule/catch-up.ts';
 import type { Became } from '../schedule/scheduler.ts';
 import { argumentsOf, nameOf, type Start } from '../schedule/timetable.ts';
@@ -35,8 +37,6 @@ interface WorkshopSetting {
   readonly observers: readonly RunObserver[];
 }
 
-/** So that daemons whose clocks agree do not come at the same moment. */
-const headStartMsMax = 2000;
 /** How often it is looked whether another is done. */
 const lookMs = 2000;
 /** How long one waits for others when the options say nothing. */
@@ -62,12 +62,17 @@ export class Workshop {
 
   /** @returns the exit code of the last run */
   async #job(start: Start, due: Instant): Promise<number> {
-    const { app, surroundings, halt } = this.#setting;
     const { job, kind, options: words } = start.entry;
     if (job === null) throw new Error('a chore is no job');
     const options = readOptions(words);
-    const shared = kind === 'sweep' || kind === 'repair' || kind === 'full';
-    const shards = shared ? await this.#stillWanted(start, due, options) : shardsOf(start);
+    const runs = (shards: readonly string[]) => this.#runs(start, shards, options);
+    const isShared = kind === 'sweep' || kind === 'repair' || kind === 'full';
+    return isShared ? this.#oneOfAll(start, due, options, runs) : runs(shardsOf(start));
+  }
+
+  async #runs(start: Start, shards: readonly string[], options: RunOptions): Promise<number> {
+    const { app, surroundings, halt } = this.#setting;
+    const job = start.entry.job as Job;
     if (shards.length === 0) return exitCodes.done;
     const asked = job.shards.length === 0 ? [] : shards;
     const wanted = wantedRun(app, job.name, asked, options, surroundings.zone);
@@ -99,29 +104,42 @@ export class Workshop {
     }
   }
 
+  /** A lock keeps other daemons waiting until it is done: two that look at once would both find that nobody was at it. */
+  async #oneOfAll(
+    start: Start,
+    due: Instant,
+    options: RunOptions,
+    runs: (shards: readonly string[]) => Promise<number>,
+  ): Promise<number> {
+    const { surroundings, halt } = this.#setting;
+    const { name, target } = start.entry.job as Job;
+    const endAt = Date.now() + (options.timeout ?? waitMs);
+    return withSession(surroundings, target, async (session) => {
+      session.keepWarm(lookMs * 5);
+      const lock = lockName(session.database, name, `--${start.entry.kind}`);
+      while (!(await acquireLock(session, lock, lookMs / 1000))) if (halt.soon.aborted || Date.now() > endAt) break;
+      return runs(await this.#stillWanted(start, due, session, endAt));
+    });
+  }
+
   /** Shards that nobody has worked on since the time came. While somebody does, it is waited. */
-  async #stillWanted(start: Start, due: Instant, options: RunOptions): Promise<readonly string[]> {
+  async #stillWanted(start: Start, due: Instant, session: Session, endAt: number): Promise<readonly string[]> {
     const { surroundings, halt } = this.#setting;
     const { job, kind } = start.entry;
     if (job === null || kind === null) return [];
-    await systemClock.sleep(Math.random() * headStartMsMax, halt.soon);
-    const endAt = Date.now() + (options.timeout ?? waitMs);
-    return withSession(surroundings, job.target, async (session) => {
-      session.keepWarm(lookMs * 5);
-      for (;;) {
-        const wanted: string[] = [];
-        let taken = 0;
-        for (const shard of shardsOf(start)) {
-          const { at } = await lastFulfilled(session, { job: job.name, shard }, kind, surroundings.zone);
-          if (at !== null && at >= due) continue;
-          wanted.push(shard);
-          const [row] = await session.tuples('SELECT IS_FREE_LOCK(?)', [lockName(session.database, job.name, shard)]);
-          if (Number(row?.[0]) !== 1) taken += 1;
-        }
-        if (taken === 0 || halt.soon.aborted || Date.now() > endAt) return wanted;
-        await systemClock.sleep(lookMs, halt.soon);
+    for (;;) {
+      const wanted: string[] = [];
+      let taken = 0;
+      for (const shard of shardsOf(start)) {
+        const { at } = await lastFulfilled(session, { job: job.name, shard }, kind, surroundings.zone);
+        if (at !== null && at >= due) continue;
+        wanted.push(shard);
+        const [row] = await session.tuples('SELECT IS_FREE_LOCK(?)', [lockName(session.database, job.name, shard)]);
+        if (Number(row?.[0]) !== 1) taken += 1;
       }
-    });
+      if (taken === 0 || halt.soon.aborted || Date.now() > endAt) return wanted;
+      await systemClock.sleep(lookMs, halt.soon);
+    }
   }
 
   /** A process of its own: chores print, and nothing of them may stay in this one. */

@@ -1,0 +1,40 @@
+/** What daemons that share the work do when a time has come for all of them. */
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { Workshop } from '../../src/cli/daemon-work.ts';
+import { noHalt } from '../../src/engine/clock.ts';
+import { Databases } from '../../src/platform/databases.ts';
+import { silentLog } from '../../src/platform/log.ts';
+import { startsOf, timetableOf } from '../../src/schedule/timetable.ts';
+import { ownApp } from '../support/in-process.ts';
+import { World } from '../support/world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await World.create(inject('servers'));
+});
+afterEach(() => world.destroy());
+
+const workshop = () => {
+  const { config, zone } = world;
+  const surroundings = { config, zone, databases: new Databases(config) };
+  return new Workshop({ app: ownApp, surroundings, halt: noHalt, log: silentLog, ofRuns: silentLog, observers: [] });
+};
+const repairs = async () =>
+  Number((await world.main.tuples("SELECT COUNT(*) FROM tidemark_run WHERE kind = 'repair'"))[0]?.[0]);
+
+test('of three that come to a repair at the same moment one makes it, and a letter has failed it once', async () => {
+  await world.main.write('ALTER TABLE plus_commission_log ADD CONSTRAINT refused CHECK (amount <> 666)');
+  await world.addCommission({ id: 1 }, { id: 2, amount: 666 });
+  expect((await world.runShard('sync-commission-log', '1')).outcome).toBe('dead-letters');
+  const [repair] = timetableOf(ownApp.jobs, [])
+    .filter(({ name }) => name === 'sync-commission-log --repair')
+    .flatMap(startsOf);
+  if (repair === undefined) throw new Error('it has no repair');
+  const due = Math.floor(Date.now() / 1000) * 1000;
+  const work = () => workshop().work(repair, due);
+  expect(await Promise.all([work(), work(), work()])).toEqual(['done', 'done', 'done']);
+  expect(await repairs()).toBe(10);
+  expect(await world.main.tuples('SELECT repairs FROM tidemark_dead_letter')).toEqual([[1]]);
+  await work();
+  expect(await repairs()).toBe(10);
+});
