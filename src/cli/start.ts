@@ -12,6 +12,7 @@ export async function start(jobs: readonly Job[]): Promise<void> {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
+  process.stderr.on('error', () => undefined); // that nobody listens any more, or a disk is full, ends no work
   const app = { calledAs: programName(), jobs, chores, migrations: migrationsFor(jobs), payOrders };
   process.exitCode = await main(process.argv.slice(2), app);
 }

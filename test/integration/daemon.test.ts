@@ -53,6 +53,16 @@ describe('a daemon', () => {
     await daemon.until('it was copied', async () => (await world.all(world.main, 'user_extension')).length === 2);
   });
 
+  test('goes on when nobody reads its log any more', async () => {
+    daemon = await Daemon.start({ ...world.settings, TIDEMARK_LOG_LEVEL: 'debug' });
+    await daemon.until('it is up', async () => (await world.incomeOfTarget()).length === 2);
+    daemon.deafen();
+    await addExtensions(world.source, { id: 3 });
+    await daemon.until('it works', async () => (await world.all(world.main, 'user_extension')).length === 3);
+    daemon.signal('SIGTERM');
+    expect(await daemon.ended).toBe(143);
+  });
+
   test('a start that comes while the former still runs is left out, and told at debug; a second signal ends at once', async () => {
     await world.source.write('LOCK TABLES user_extension WRITE');
     daemon = await Daemon.start({ ...world.settings, TIDEMARK_LOG_LEVEL: 'debug' });

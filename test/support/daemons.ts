@@ -60,6 +60,11 @@ export class Daemon {
     this.#child.kill(name);
   }
 
+  /** Whoever read its log is gone. */
+  deafen(): void {
+    this.#child.stderr?.destroy();
+  }
+
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.ended;
