@@ -11,6 +11,7 @@ import type { Delivery } from '../alarms/channel.ts';
 import { post } from '../alarms/post.ts';
 import type { JobResult, ShardResult } from '../engine/run.ts';
 import { exitCodes } from '../platform/errors.ts';
+import { Mask } from '../platform/masking.ts';
 import type { Surroundings } from './app.ts';
 import type { RunObserver, WantedRun } from './one-run.ts';
 import { grouped, sentenceOf } from './output.ts';
@@ -23,7 +24,8 @@ const startMs = 1000;
 const quietMs = 55_000;
 
 /** Who hears of runs by pings. */
-export const pingObserver = (address: string): RunObserver => new Pings(address);
+export const pingObserver = (address: string, secrets: readonly string[]): RunObserver =>
+  new Pings(address, new Mask(secrets));
 
 /** Tells of a command that is no run: `watch`. What goes wrong with it is left at that. */
 export async function pingAbout({ config }: Surroundings, name: string, code: number): Promise<void> {
@@ -54,13 +56,15 @@ interface Target {
 
 class Pings implements RunObserver {
   readonly #address: string;
+  readonly #mask: Mask;
   /** Of runs under way: the start that may not have got through yet. */
   readonly #starts = new Map<string, { readonly sent: Promise<unknown>; readonly drop: AbortController }>();
   /** When a success was told last; a failure takes it out, since its end is news. */
   readonly #toldAt = new Map<string, number>();
 
-  constructor(address: string) {
+  constructor(address: string, mask: Mask) {
     this.#address = address;
+    this.#mask = mask;
   }
 
   /** Comes back at once. */
@@ -85,7 +89,7 @@ class Pings implements RunObserver {
       if (own === exitCodes.done && this.#isQuiet(target)) return;
       if (own === exitCodes.done) this.#toldAt.set(target.url.href, Date.now());
       else this.#toldAt.delete(target.url.href);
-      await ping(target.url, pathOf(own), runId, lineOf(result, shards));
+      await ping(target.url, pathOf(own), runId, this.#mask.text(lineOf(result, shards)));
     });
     await Promise.allSettled(ends);
   }

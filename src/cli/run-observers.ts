@@ -8,7 +8,7 @@ import { runLogKeeper } from './run-log.ts';
 export function runObservers(app: App, surroundings: Surroundings): readonly RunObserver[] {
   const pingUrl = surroundings.config.get('TIDEMARK_PING_URL');
   return [
-    ...(pingUrl === undefined ? [] : [pingObserver(pingUrl)]),
+    ...(pingUrl === undefined ? [] : [pingObserver(pingUrl, surroundings.config.secrets)]),
     ...runLogKeeper(surroundings),
     ...metricsFileWriter(app.jobs, surroundings),
   ];

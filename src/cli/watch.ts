@@ -18,6 +18,7 @@ import { isTableJob, type Job, readsFrom } from '../engine/job.ts';
 import type { Instant } from '../engine/zone.ts';
 import { programFolder } from '../platform/config.ts';
 import { exitCodes } from '../platform/errors.ts';
+import { Mask } from '../platform/masking.ts';
 import { type DatabaseName, databaseSettings } from '../platform/settings.ts';
 import { type App, jobsInUse, openSurroundings, type Surroundings } from './app.ts';
 import { painted, wrapped } from './looks.ts';
@@ -157,7 +158,9 @@ async function tellOf(
   const memory = isDryRun ? unwritten(kept) : kept;
   const claimMs = claimAtLeastMs + claimsPerTimeout * config.need('TIDEMARK_ALARM_TIMEOUT');
   const rules = { now, claimMs, reminderMs: config.need('TIDEMARK_ALARM_REMINDER') };
-  const { news, standing } = await claimNews(memory, before, sight, rules);
+  const mask = new Mask(config.secrets); // errors and statements of others go to chats and mailboxes
+  const matters = sight.matters.map((matter) => ({ ...matter, what: mask.text(matter.what) }));
+  const { news, standing } = await claimNews(memory, before, { ...sight, matters }, rules);
   const ripe = standing.filter(({ ripeAt }) => ripeAt === null);
   if (news.length === 0) return { standing: ripe, messages: [], deliveries: [] };
   const message = new Message(news, placeOf(surroundings, now));

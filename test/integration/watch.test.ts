@@ -29,6 +29,21 @@ describe('finds', () => {
     expect(await scene.look(now)).toEqual({ keys: [], told: [] });
   });
 
+  test('what failed, without the secrets in its words', async () => {
+    for (let index = 0; index < 3; index++)
+      await scene.run({
+        job: 'sync-commission-log',
+        shard: '3',
+        at: now - 50_000 + index,
+        outcome: 'failed',
+        error: "ALTER USER app IDENTIFIED BY 'geheim' at mysql://app:geheim@db1 with token=geheim",
+      });
+    const { keys, told } = await scene.look(now);
+    expect(keys).toEqual(['failing:sync-commission-log:3']);
+    expect(told.join()).toContain('mysql://app:****@db1');
+    expect(told.join()).not.toContain('geheim');
+  });
+
   test('a shard that failed three times in a row, not two', async () => {
     for (const [index, keys] of [[], [], ['failing:sync-commission-log:3']].entries()) {
       await scene.run({
