@@ -96,8 +96,8 @@ export async function assertYoungest(session: Session, { job, shard }: ShardName
 }
 
 /**
- * When a shard's last run of a kind began that needs no other: one that failed, was interrupted or killed does. Null
- * where there is none; `tried` tells whether there was any run of the kind.
+ * When a shard's last run of a kind began that needs no other: one that failed, was killed, interrupted or paused in its
+ * midst does. Null where there is none; `tried` tells whether there was any run of the kind.
  */
 export async function lastFulfilled(
   reader: Reader,
@@ -106,7 +106,7 @@ export async function lastFulfilled(
   zone: Zone,
 ): Promise<{ readonly at: Instant | null; readonly tried: boolean }> {
   const [row] = await reader.tuples(
-    `SELECT MAX(IF(outcome NOT IN ('failed', 'interrupted'), started_at, NULL)), COUNT(*)
+    `SELECT MAX(IF(outcome NOT IN ('failed', 'interrupted', 'paused'), started_at, NULL)), COUNT(*)
        FROM (SELECT started_at, outcome, kind FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT ${lookedAtMax}) latest
       WHERE kind = ?`,
     [name.job, name.shard, kind],

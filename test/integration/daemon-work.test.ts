@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { Workshop } from '../../src/cli/daemon-work.ts';
 import { noHalt } from '../../src/engine/clock.ts';
+import { lastFulfilled } from '../../src/engine/runs.ts';
 import { Databases } from '../../src/platform/databases.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import { startsOf, timetableOf } from '../../src/schedule/timetable.ts';
@@ -37,4 +38,19 @@ test('of three that come to a repair at the same moment one makes it, and a lett
   expect(await world.main.tuples('SELECT repairs FROM tidemark_dead_letter')).toEqual([[1]]);
   await work();
   expect(await repairs()).toBe(10);
+});
+
+test('a run that a pause has ended in its midst is made up for, as one that was interrupted', async () => {
+  const [job, shard, at] = ['rollup-income', '', '2026-11-20 03:30:00'];
+  const ended = (outcome: string) =>
+    world.main.write(
+      `INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at, ended_at, outcome)
+       VALUES (UUID(), ?, ?, 'full', 'db1', 1, ?, ?, ?)`,
+      [job, shard, at, at, outcome],
+    );
+  for (const outcome of ['interrupted', 'paused']) await ended(outcome);
+  const last = () => lastFulfilled(world.main, { job, shard }, 'full', world.zone);
+  expect(await last()).toEqual({ at: null, tried: true });
+  await ended('done');
+  expect(await last()).toEqual({ at: world.zone.fromText(at), tried: true });
 });
