@@ -3,7 +3,7 @@
  *
  * Lines go to stderr, or to a file; JSON unless a person is watching. What concerns a run goes, from level info on, into
  * the log of that run as well (run-logs.ts), whatever the level here. Secrets are masked before a line goes anywhere.
- * A disk that is full ends no run: it is told once, and nothing more is written. `close` resolves when all lines are on disk.
+ * A disk that is full ends no run: it is told, and nothing more is written for a minute. `close` resolves when all lines are on disk.
  */
 import { closeSync, createWriteStream, openSync, type WriteStream } from 'node:fs';
 import type { Logger } from 'winston';
@@ -21,6 +21,9 @@ export interface Log {
   /** The same log with these fields on every line. */
   with(fields: Fields): Log;
 }
+
+/** After which a file that could not be written is tried again. */
+const brokenMs = 60_000;
 
 const severity: Record<Level, number> = { error: 0, warn: 1, info: 2, debug: 3 };
 
@@ -59,7 +62,7 @@ export class LogWriter {
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
   #stream: WriteStream | null = null;
-  #isBroken = false;
+  #brokenAt: number | null = null;
 
   constructor(level: Level, file: string | undefined, { mask = new Mask(), runLogs = null, timeZone }: More = {}) {
     this.#level = level;
@@ -121,7 +124,10 @@ export class LogWriter {
   }
 
   #send(entry: Entry): void {
-    if (severity[entry.level] > severity[this.#level] || this.#isBroken) return;
+    if (severity[entry.level] > severity[this.#level]) return;
+    if (this.#brokenAt !== null && Date.now() - this.#brokenAt < brokenMs) return;
+    if (this.#brokenAt !== null) this.#winston = undefined; // a daemon lives for months: by now there may be room again
+    this.#brokenAt = null;
     this.#winston ??= createWinston(this.#level, this.#open());
     const winston = this.#winston;
     this.#last = this.#last.then(async () => (await winston).log({ level: entry.level, message: this.#line(entry) }));
@@ -130,7 +136,7 @@ export class LogWriter {
   #open(): NodeJS.WritableStream {
     if (this.#file === undefined) return process.stderr;
     this.#stream = createWriteStream(this.#file, { flags: 'a' }).on('error', ({ message }) => {
-      this.#isBroken = true; // nobody's run may end by it
+      this.#brokenAt = Date.now(); // nobody's run may end by it
       process.stderr.write(`tidemark: TIDEMARK_LOG_FILE cannot be written any more: ${message}\n`);
     });
     return this.#stream;
