@@ -130,8 +130,9 @@ async function contextOf(
       const isNew = !letters.has(refusal.key);
       letters.add(refusal.key);
       await books.use(async (session) => {
-        await keepLetter(session, name, refusal, runId, clock.now(), zone);
+        // Each commits by itself: killed between the two, the repair has failed the letter, and is counted.
         if (mode === 'repair' && !isNew) await countRepair(session, name, [refusal.key], runId);
+        await keepLetter(session, name, refusal, runId, clock.now(), zone);
       });
       if (!isNew) return;
       log.warn(refusal.reason, { key: refusal.key });

@@ -2,10 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { checkJob } from '../../jobs/check-pending-payments.ts';
+import type { Job } from '../../src/engine/job.ts';
 import type { Request, Setting, ShardResult } from '../../src/engine/run.ts';
 import { runShard } from '../../src/engine/runner.ts';
 import type { Cell, Session } from '../../src/platform/mysql.ts';
 import { until } from '../support/cli-tools.ts';
+import { intercepted } from '../support/intercept.ts';
 import { addThings, createThings, Gateway, openThings, type Word } from '../support/thing-book.ts';
 import { World } from '../support/world.ts';
 
@@ -124,6 +126,19 @@ test('a repair leaves alone what another process may have in hand', async () => 
   await world.ledger.write('UPDATE thing SET next_at = NOW(3) + INTERVAL 60 SECOND');
   expect(await check({ kind: 'repair' })).toMatchObject({ outcome: 'dead-letters', read: 0, lettersWaiting: 1 });
   expect(await rows('SELECT repairs FROM tidemark_dead_letter')).toEqual([[0]]);
+});
+
+test('a repair that is broken off before it has noted why is counted', async () => {
+  await addThings(world.ledger, {});
+  gateway.answer = () => 'stuck';
+  await check();
+  const open = world.setting().openTarget;
+  const openTarget = async (of: Job) =>
+    intercepted(await open(of), (sql) => {
+      if (sql.startsWith('INSERT INTO tidemark_dead_letter')) throw new Error('made by the test');
+    });
+  expect(await check({ kind: 'repair' }, { openTarget })).toMatchObject({ outcome: 'failed' });
+  expect(await rows('SELECT repairs FROM tidemark_dead_letter')).toEqual([[1]]);
 });
 
 test('a repair of one letter asks about that one, and counts where it is stuck still', async () => {
