@@ -88,7 +88,7 @@ function lineOf(
   const user = hasUsers && isUser(first) ? first : null;
   const command = user === null ? rest : others;
   const read = timesOf(fields);
-  return { number, text, fields, path, command, user, starts: tidemarkStarts(command), ...read };
+  return { number, text, fields, path, command, user, starts: tidemarkStarts(command.replaceAll('\\%', '%')), ...read };
 }
 
 function timesOf(fields: string): Pick<CronLine, 'times' | 'fieldError'> {

@@ -37,6 +37,12 @@ describe('a crontab with nothing wrong', () => {
     expect(check(system, { isSystemFile: true })).toEqual([]);
   });
 
+  test('may have a program with a per cent and a blank in its path', () => {
+    const odd = '/opt/50% off/tidemark';
+    const text = crontabText(setting.entries, { ...install, program: odd });
+    expect(check(text, { isProgram: (path) => [odd, '/usr/bin/node'].includes(path) })).toEqual([]);
+  });
+
   test('may have lines of others, other words for the same times, a line for all shards, and tidemark by its name', () => {
     const lines = good.split('\n').filter((line) => !/run sync-commission-log \d|verify/.test(line));
     const others = [
