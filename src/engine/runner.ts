@@ -128,6 +128,7 @@ async function runWindows(run: Run): Promise<void> {
   if (checkpoint !== null && request.kind === 'full') {
     const oldest = (await claim.retried(() => run.intake.oldest(claim.target))) ?? checkpoint;
     if (oldest < checkpoint) await applyAgain(run, { start: setting.zone.border(oldest), end: checkpoint });
+    if (result.outcome === 'paused') return;
   }
   await claim.retried(() => announce(run));
   while (result.windows < request.maxWindows && !setting.halt.soon.aborted) {

@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { runDue } from '../../src/engine/due-run.ts';
-import type { DueJob } from '../../src/engine/job.ts';
+import type { DueJob, Job } from '../../src/engine/job.ts';
 import { beginPause, endPause } from '../../src/engine/pause.ts';
 import type { Request } from '../../src/engine/run.ts';
+import type { Cell } from '../../src/platform/mysql.ts';
 import { expectComplaint, expectSilence, json } from '../support/cli-tools.ts';
 import { answered } from '../support/intercept.ts';
 import { World } from '../support/world.ts';
@@ -50,6 +51,21 @@ describe('a shard that is paused', () => {
     const before = await content();
     expect(await world.runShard(job, shard, request)).toMatchObject({ outcome: 'paused', error: null, read: 0, pause });
     expect(await content()).toEqual(before);
+  });
+
+  test('that is resumed while --full gives way is not told to be done: all of it was asked for', async () => {
+    await endPause(world.main, { job, shard });
+    const open = world.setting().openTarget;
+    let looks = 0;
+    const openTarget = async (of: Job) =>
+      answered(await open(of), async (sql, parameters, send) => {
+        const answer = await send(sql, parameters);
+        if (!sql.startsWith('SELECT sequence, run_id')) return answer;
+        looks += 1;
+        return looks === 1 ? [[...((answer as Cell[][])[0] ?? []).slice(0, 2), 1]] : answer;
+      });
+    const result = await world.runShard(job, shard, { kind: 'full' }, { openTarget });
+    expect([looks, result.outcome, result.error]).toEqual([1, 'paused', null]);
   });
 
   test('is still looked at by a dry run', async () => {
