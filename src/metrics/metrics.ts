@@ -27,8 +27,16 @@ export interface Metrics {
   readonly failures: readonly { readonly database: DatabaseName; readonly error: unknown }[];
 }
 
-/** Reads the figures of all databases that these jobs write and that have an address, each in a connection of its own. */
-export async function metricsOf(jobs: readonly Job[], surroundings: MetricsSurroundings): Promise<Metrics> {
+/**
+ * Reads the figures of all databases that these jobs write and that have an address, each in a connection of its own.
+ *
+ * @param answerLimitMs for who cannot wait as long as a job
+ */
+export async function metricsOf(
+  jobs: readonly Job[],
+  surroundings: MetricsSurroundings,
+  answerLimitMs?: number,
+): Promise<Metrics> {
   const { config, databases, zone } = surroundings;
   const known = [...new Set(jobs.map(({ target }) => target))].filter(
     (target) => config.get(databaseSettings[target]) !== undefined,
@@ -36,7 +44,7 @@ export async function metricsOf(jobs: readonly Job[], surroundings: MetricsSurro
   const looked = await Promise.all(
     known.map(async (database) => {
       try {
-        const session = await databases.open(database);
+        const session = await databases.open(database, answerLimitMs);
         const own = jobs.filter(({ target }) => target === database);
         return { database, figures: await figuresOf(own, session, zone).finally(() => session.close()) };
       } catch (error) {
@@ -52,8 +60,12 @@ export async function metricsOf(jobs: readonly Job[], surroundings: MetricsSurro
 }
 
 /** The metrics as text; what cannot be told is left out. */
-export async function metricsText(jobs: readonly Job[], surroundings: MetricsSurroundings): Promise<string> {
-  return (await metricsOf(jobs, surroundings)).text;
+export async function metricsText(
+  jobs: readonly Job[],
+  surroundings: MetricsSurroundings,
+  answerLimitMs?: number,
+): Promise<string> {
+  return (await metricsOf(jobs, surroundings, answerLimitMs)).text;
 }
 
 type Looked = { readonly database: DatabaseName } & ({ readonly figures: Figures } | { readonly error: unknown });

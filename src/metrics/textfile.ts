@@ -18,6 +18,8 @@ import { type MetricsSurroundings, metricsText } from './metrics.ts';
 const lockWaitSeconds = 3;
 /** No run is kept longer. */
 const limitMs = 5000;
+/** A server that owes an answer would keep the process, though nobody waits any more. */
+const answerLimitMs = 4000;
 
 /** Writes the file. @throws when it cannot be written, or not in time */
 export async function writeMetricsFile(
@@ -39,10 +41,10 @@ export async function writeMetricsFile(
 
 async function write(jobs: readonly Job[], surroundings: MetricsSurroundings, file: string): Promise<void> {
   // Without the main database there is little to tell, and nothing that could be older than what is there.
-  const session = await surroundings.databases.open('main').catch(() => null);
+  const session = await surroundings.databases.open('main', answerLimitMs).catch(() => null);
   try {
     if (session !== null && !(await acquireLock(session, lockOf(session, file), lockWaitSeconds))) return;
-    await replace(file, await metricsText(jobs, surroundings));
+    await replace(file, await metricsText(jobs, surroundings, answerLimitMs));
   } finally {
     await session?.close();
   }

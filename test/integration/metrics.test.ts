@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { jobs } from '../../jobs/index.ts';
 import { noCounts } from '../../src/engine/journal.ts';
 import { beginByHand, endRun } from '../../src/engine/runs.ts';
@@ -174,6 +174,22 @@ describe('metrics', () => {
       }
       clearInterval(watch);
       expect(value(readFileSync(file(), 'utf8'), 'windows_total', ofJob)).toBe(4);
+    });
+
+    test('keeps no process for long, where a database does not answer', async () => {
+      await world.main.write('LOCK TABLES tidemark_pause WRITE');
+      const sessions = () =>
+        world.main.tuples('SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE()');
+      const before = await sessions();
+      const startedAt = Date.now();
+      try {
+        const told = await writeMetricsFile(jobs, surroundings(), file()).catch((error: Error) => error.message);
+        expect(told ?? readFileSync(file(), 'utf8')).toMatch(/database_up\{database="main"\} 0|within 5 s/);
+        await vi.waitFor(async () => expect(await sessions()).toEqual(before), { timeout: 6000, interval: 200 });
+        expect(Date.now() - startedAt).toBeLessThan(9000);
+      } finally {
+        await world.main.write('UNLOCK TABLES');
+      }
     });
 
     test('that cannot be written fails no run, and is warned of', async () => {
