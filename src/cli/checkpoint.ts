@@ -28,6 +28,8 @@ interface Place {
   readonly copies: CheckpointCopies;
 }
 
+type InTarget = <Result>(work: (session: Session) => Promise<Result>) => Promise<Result>;
+
 export async function checkpoint(
   app: App,
   jobName: string,
@@ -44,12 +46,11 @@ export async function checkpoint(
   const surroundings = openSurroundings();
   const copies = openCopies(surroundings);
   const place: Place = { zone: surroundings.zone, copies };
+  const inTarget: InTarget = (work) => withSession(surroundings, job.target, work);
   try {
-    return await withSession(surroundings, job.target, (session) =>
-      options.set === undefined
-        ? show(names, place, session, options)
-        : set(job, names, options.set, place, session, options),
-    );
+    return options.set === undefined
+      ? await inTarget((session) => show(names, place, session, options))
+      : await set(job, names, options.set, place, inTarget, options);
   } finally {
     await copies.close();
   }
@@ -85,7 +86,7 @@ async function set(
   names: readonly ShardName[],
   text: string,
   { zone, copies }: Place,
-  session: Session,
+  inTarget: InTarget,
   options: { yes?: true; json?: true },
 ): Promise<number> {
   const to = parseTime(zone, '--set', text);
@@ -96,25 +97,28 @@ async function set(
       `--set ${zone.iso(to)} lies in the future: rows stamped until then would be left out`,
       'name the end of what is applied already',
     );
-  const from = await Promise.all(names.map((name) => readCheckpoint(session, name, zone)));
+  const from = await inTarget((session) => Promise.all(names.map((name) => readCheckpoint(session, name, zone))));
   const question = names
     .map((name, index) => `${titleOf(name)}: ${describeMove(from[index] ?? null, to, (at) => zone.iso(at))}`)
     .join('\n');
+  // No connection waits for the answer: the server would close it after TIDEMARK_STALL_TIMEOUT.
   if (options.yes !== true && !(await confirm(question))) return exitCodes.done;
-  for (const name of names) {
-    // The lock is taken like a run's, so that no run is under way meanwhile; it falls with the connection.
-    if (!(await acquireLock(session, lockName(session.database, name.job, name.shard), 0))) {
-      throw new TidemarkError(
-        `${titleOf(name)}: a run is under way; its checkpoint was not set`,
-        exitCodes.locked,
-        `try again when it has ended: tidemark status ${name.job}`,
-      );
+  return inTarget(async (session) => {
+    for (const name of names) {
+      // The lock is taken like a run's, so that no run is under way meanwhile; it falls with the connection.
+      if (!(await acquireLock(session, lockName(session.database, name.job, name.shard), 0))) {
+        throw new TidemarkError(
+          `${titleOf(name)}: a run is under way; its checkpoint was not set`,
+          exitCodes.locked,
+          `try again when it has ended: tidemark status ${name.job}`,
+        );
+      }
+      await setCheckpoint(session, name, { to, runId: uuid(), now: systemClock.now() }, zone);
+      await copies.overwrite(name, to);
+      if (!options.json) print(`${titleOf(name)}: the checkpoint is ${zone.iso(to)}`);
     }
-    await setCheckpoint(session, name, { to, runId: uuid(), now: systemClock.now() }, zone);
-    await copies.overwrite(name, to);
-    if (!options.json) print(`${titleOf(name)}: the checkpoint is ${zone.iso(to)}`);
-  }
-  return options.json ? show(names, { zone, copies }, session, options) : exitCodes.done;
+    return options.json ? show(names, { zone, copies }, session, options) : exitCodes.done;
+  });
 }
 
 function describeMove(from: number | null, to: number, iso: (instant: number) => string): string {

@@ -47,15 +47,19 @@ export async function show(id: string, { json }: { json?: true }): Promise<numbe
 
 export async function resolve(ids: readonly string[], options: Options): Promise<number> {
   const why = reasonOf(options, `tidemark differences resolve ${ids.join(' ')}`);
-  return inLedger(async (ledger, surroundings) => {
+  let question = '';
+  await inLedger(async (ledger) => {
     const found = await named(ledger, ids);
     const closed = found.find(({ outcome }) => outcome === 'resolved');
     if (closed !== undefined)
       throw new UsageError(`difference ${closed.id} is resolved already`, `tidemark differences show ${closed.id}`);
-    const question = [...found.map(sentenceOf), `resolve ${found.length === 1 ? 'it' : 'them'}: ${why}`].join('\n');
-    if (options.yes !== true && !(await confirm(question))) return;
+    question = [...found.map(sentenceOf), `resolve ${found.length === 1 ? 'it' : 'them'}: ${why}`].join('\n');
+  });
+  // No connection waits for the answer: the server would close it after TIDEMARK_STALL_TIMEOUT.
+  if (options.yes !== true && !(await confirm(question))) return exitCodes.done;
+  return inLedger(async (ledger, surroundings) => {
     const who = operator('tidemark differences');
-    for (const one of found) await close(ledger, one, { who, why }, surroundings);
+    for (const one of await named(ledger, ids)) await close(ledger, one, { who, why }, surroundings);
     const now = await named(ledger, ids);
     if (options.json) printMoneyJson(now.map((one) => asJson(one, surroundings.zone)));
     else for (const one of now) print(`difference ${one.id}: ${one.outcome}, by ${one.resolvedBy}`);
