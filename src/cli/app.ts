@@ -30,6 +30,9 @@ export interface Surroundings {
   readonly zone: Zone;
 }
 
+/** The private servers that were told of: once is enough. */
+let toldOf: string | null = null;
+
 /**
  * Reads the settings; nothing connects yet.
  *
@@ -39,7 +42,10 @@ export function openSurroundings({ quiet = false } = {}): Surroundings {
   const config = Config.read();
   const databases = new Databases(config);
   const file = config.privateServersFile;
-  if (file !== null && (!quiet || process.stderr.isTTY)) remark(`using the private servers of ${file}`);
+  if (file !== null && file !== toldOf && (!quiet || process.stderr.isTTY)) {
+    remark(`using the private servers of ${file}`);
+    toldOf = file;
+  }
   return {
     config,
     databases,
@@ -139,7 +145,7 @@ export function findShards(job: Job, asked: readonly string[]): readonly string[
     const known = job.shards.length === 0 ? 'it has none' : `it has ${job.shards.join(', ')}`;
     throw new UsageError(
       `${job.name} has no shard "${shard}": ${known}${didYouMean(shard, job.shards)}`,
-      `tidemark run ${job.name}`,
+      `tidemark status ${job.name}`,
     );
   }
   return asked.length === 0 ? all : [...new Set(asked)];
