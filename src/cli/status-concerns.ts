@@ -142,7 +142,7 @@ function lateness(line: Line, deadlines: Deadlines | null): Found | null {
   if (!isLate(line, deadlines)) return null;
   return {
     gravity: 'bad',
-    text: `${inWords(lagOf(line))} behind, although it runs`,
+    text: 'it runs, and does not catch up',
     next: `tidemark history ${line.job}`,
   };
 }

@@ -129,7 +129,7 @@ async function printAway({ error, jobs }: Away): Promise<void> {
   const names = jobs.map(({ name }) => name).join(', ');
   const lost = names === '' ? '' : ` (${names})`;
   print(`${painted('bad', '✗')} ${await wrapped(painted('bad', `${error.message}${lost}`), 2)}`);
-  if (error.next !== undefined) print(`  Next: ${await wrapped(error.next, 4)}`);
+  if (error.next !== undefined) print(`  ${await wrapped(`Next: ${error.next}`, 4)}`);
 }
 
 async function printConcern(concern: Concern, lines: readonly Line[], mask: Mask): Promise<void> {
@@ -139,7 +139,7 @@ async function printConcern(concern: Concern, lines: readonly Line[], mask: Mask
   const lag = behind(lines.filter(({ job, shard }) => job === concern.job && concern.shards.includes(shard)));
   const what = `${name}${lag === '-' ? '' : `, ${lag} behind`}: ${mask.text(text)}`;
   print(`${painted(meaning, gravity === 'bad' ? '✗' : '!')} ${await wrapped(what, 2)}`);
-  if (next !== null) print(`  Next: ${await wrapped(next, 4)}`);
+  if (next !== null) print(`  ${await wrapped(`Next: ${next}`, 4)}`);
 }
 
 function exemptNotes(lines: readonly Line[]): string[] {

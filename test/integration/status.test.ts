@@ -126,7 +126,7 @@ describe('status', () => {
       `UPDATE tidemark_checkpoint SET checkpoint = checkpoint - INTERVAL 9 HOUR WHERE job = '${job}'`,
     );
     expect(await told(job)).toMatch(
-      /✗ .*: 9 h behind, although it runs\n {2}Next: tidemark history sync-user-extension/,
+      /✗ .*, 9 h behind: it runs, and does not catch up\n {2}Next: tidemark history sync-user-extension/,
     );
   });
 
