@@ -10,7 +10,7 @@ import { exitCodes, UsageError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import { type App, chosenJobs, inEachTarget, openSurroundings, type Surroundings } from './app.ts';
 import { assertCanAsk } from './confirm.ts';
-import { grouped, print, printJson, sentenceOf } from './output.ts';
+import { counted, grouped, print, printJson, sentenceOf } from './output.ts';
 import { graveness } from './run-report.ts';
 import { verifyData } from './verify-data.ts';
 import { watermarkNow } from './watermark.ts';
@@ -187,7 +187,7 @@ function printFindings({ lines, undeclared, sourceFailure }: Findings, zone: Zon
   const count = (of: (line: Line) => number) => grouped(lines.reduce((sum, line) => sum + of(line), 0));
   const disagreements = lines.filter(({ disagreement }) => disagreement !== null).length;
   print(
-    `${count((line) => line.checked)} windows of ${lines.length} shards checked: ${count((line) => line.gaps.length)} gaps, ${count((line) => line.overlaps.length)} overlaps` +
+    `${count((line) => line.checked)} windows of ${counted(lines.length, 'shard', 'shards')} checked: ${count((line) => line.gaps.length)} gaps, ${count((line) => line.overlaps.length)} overlaps` +
       `${disagreements === 0 ? '' : `, ${disagreements} checkpoints that the journal contradicts`}`,
   );
 }
