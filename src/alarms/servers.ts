@@ -76,7 +76,7 @@ const asUnavailable = (error: unknown): unknown =>
   error instanceof TidemarkError
     ? error
     : new UnavailableError(
-        `Redis cannot be reached: ${(error as Error).message}; runs go on, and what others read there is old`,
+        `Redis cannot be reached: ${(error as Error).message.replace(/[.]$/, '')}; runs go on, and what others read there is old`,
         'tidemark config, and look at REDIS_URL',
         error,
       );

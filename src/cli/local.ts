@@ -27,7 +27,11 @@ export const local = {
   async status(options: { json?: true }): Promise<number> {
     const state = await status(folder());
     if (options.json) printJson(state);
-    else print(`MariaDB: ${state.mariadb}, Redis: ${state.redis}`);
+    else {
+      const where = (port: number | undefined) => (port === undefined ? '' : ` on 127.0.0.1:${port}`);
+      print(`MariaDB: ${state.mariadb}${where(state.mariadbPort)}, Redis: ${state.redis}${where(state.redisPort)}`);
+      if (state.mariadb !== 'up' || state.redis !== 'up') print('Next: tidemark local up');
+    }
     return 0;
   },
 };

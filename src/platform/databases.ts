@@ -20,7 +20,9 @@ export class Databases {
     const setting = databaseSettings[name];
     const stallTimeoutMs = this.#config.need('TIDEMARK_STALL_TIMEOUT');
     const limit = answerLimitMs === undefined ? {} : { answerLimitMs };
-    return Session.open({ url: this.#config.need(setting) as string, label: name, setting, stallTimeoutMs, ...limit });
+    const url = this.#config.need(setting) as string;
+    const next = this.#config.isPrivate(setting) ? { next: 'tidemark local up' } : {};
+    return Session.open({ url, label: name, setting, stallTimeoutMs, ...limit, ...next });
   }
 
   async redis(): Promise<RedisCopy> {

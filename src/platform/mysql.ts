@@ -47,6 +47,8 @@ export interface SessionOptions {
   readonly label: string;
   /** The setting that holds the address, for messages. */
   readonly setting: string;
+  /** What helps where it cannot be reached, if not a look at the setting. */
+  readonly next?: string;
   readonly stallTimeoutMs: number;
   /** How long the server may take to answer, where whoever asks cannot wait as long as a job. */
   readonly answerLimitMs?: number;
@@ -108,7 +110,7 @@ function explainConnectFailure(error: unknown, options: SessionOptions): unknown
   if (failureOf(error) === 'connection' || [1040, 1129, 1130, 1203].includes(errorNumber(error))) {
     return new UnavailableError(
       `the ${place} cannot be reached: ${reason}`,
-      `check ${options.setting}: tidemark config`,
+      options.next ?? `check ${options.setting}: tidemark config`,
       error,
     );
   }
