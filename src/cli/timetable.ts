@@ -18,7 +18,9 @@ export function timetableFor(app: App, config: Config): { entries: Entry[]; miss
   // Without the other databases nothing runs at all: who asks before the settings are there wants to see what will.
   const absent: DatabaseName[] = config.get(databaseSettings.ledger) === undefined ? ['ledger'] : [];
   const hasChannel = channels.some((name) => config.get(name) !== undefined);
-  const { chores = [] } = app;
+  // `migrate` makes the tables of a database that some job works in, and a chore has nothing to do in another.
+  const isInUse = (name: DatabaseName) => name === 'main' || app.jobs.some(({ target }) => target === name);
+  const chores = (app.chores ?? []).filter(({ database }) => database === undefined || isInUse(database));
   const ofUse = chores.filter(({ needsChannel }) => needsChannel !== true || hasChannel);
   return {
     entries: timetableOf(jobsInUse(app, config), ofUse, absent),
