@@ -22,7 +22,22 @@ export function print(line: string): void {
 
 /** A line on stderr that is no error. */
 export function remark(line: string): void {
-  process.stderr.write(`tidemark: ${asTyped(line)}\n`);
+  process.stderr.write(`${forPerson(`tidemark: ${asTyped(line)}`)}\n`);
+}
+
+/** On a terminal a sentence is wrapped between words, and what to type next stands on a line that can be copied. */
+function forPerson(text: string): string {
+  if (!process.stderr.isTTY) return text;
+  const [first = '', ...nexts] = text.split(/ (?=Next: |\(run [\da-f-]{36}\)$)/);
+  const lines = [''];
+  for (const word of first.split(' ')) {
+    const last = lines.at(-1) as string;
+    const fits = last.length + 1 + word.length <= (process.stderr.columns || 80);
+    if (last.trim() === '') lines[lines.length - 1] = last + word;
+    else if (fits) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(`  ${word}`);
+  }
+  return [...lines, ...nexts.map((next) => `  ${next}`)].join('\n');
 }
 
 /** Fen is text in JSON: a number there is exact to 2^53 only. */
@@ -36,7 +51,7 @@ export function printJson(value: unknown): void {
 
 /** A line on stderr: what happened, and what to type next. */
 export function complain(error: unknown, prefix = 'tidemark'): void {
-  process.stderr.write(`${prefix}: ${asTyped(sentenceOf(error))}\n`);
+  process.stderr.write(`${forPerson(`${prefix}: ${asTyped(sentenceOf(error))}`)}\n`);
   if (!(error instanceof TidemarkError) && isDebugging()) process.stderr.write(`${inspect(error)}\n`);
 }
 

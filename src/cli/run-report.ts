@@ -152,16 +152,27 @@ function totalsJson(totals: ShardResult['totals']): { totals?: Record<string, Re
 
 /** For a person on a terminal. */
 export async function reportSummary({ job, durationMs, shards }: JobResult, zone: Zone): Promise<void> {
-  const rows = shards.map((shard) => [
-    shard.shard || '-',
-    shard.outcome,
-    grouped(shard.windows),
-    ...[shard.read, shard.inserted, shard.updated, shard.unchanged, shard.deadLetters].map(grouped),
-    shard.checkpoint === null ? '-' : zone.text(shard.checkpoint),
-  ]);
+  const columns: [head: string, cell: (shard: ShardResult) => string][] = [
+    ['SHARD', ({ shard }) => shard || '-'],
+    ['OUTCOME', ({ outcome }) => outcome],
+    ['WINDOWS', ({ windows }) => grouped(windows)],
+    ['READ', ({ read }) => grouped(read)],
+    ['INSERTED', ({ inserted }) => grouped(inserted)],
+    ['UPDATED', ({ updated }) => grouped(updated)],
+    ['UNCHANGED', ({ unchanged }) => grouped(unchanged)],
+    ['DEAD LETTERS', ({ deadLetters }) => grouped(deadLetters)],
+    ['CHECKPOINT', ({ checkpoint }) => (checkpoint === null ? '-' : zone.text(checkpoint))],
+  ];
+  const widths = columns.map(([head, cell]) => Math.max(head.length, ...shards.map((shard) => cell(shard).length)));
+  const width = widths.reduce((sum, one) => sum + one + 2, -2);
+  // Where there is no room for all, a column of nothing but 0 says the least.
+  const shown =
+    width <= (process.stdout.columns ?? width)
+      ? columns
+      : columns.filter(([head, cell]) => head === 'READ' || shards.some((shard) => cell(shard) !== '0'));
   await printTable(
-    ['SHARD', 'OUTCOME', 'WINDOWS', 'READ', 'INSERTED', 'UPDATED', 'UNCHANGED', 'DEAD LETTERS', 'CHECKPOINT'],
-    rows,
+    shown.map(([head]) => head),
+    shards.map((shard) => shown.map(([, cell]) => cell(shard))),
   );
   const held = shards.find((shard) => shard.heldBackBy !== null)?.heldBackBy;
   if (held) print(`held back: ${held.detail}`);
