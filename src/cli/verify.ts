@@ -12,6 +12,7 @@ import { type App, chosenJobs, inEachTarget, openSurroundings, type Surroundings
 import { assertCanAsk } from './confirm.ts';
 import { counted, grouped, print, printJson, sentenceOf } from './output.ts';
 import { graveness } from './run-report.ts';
+import { jobWithShards } from './shard-names.ts';
 import { verifyData } from './verify-data.ts';
 import { watermarkNow } from './watermark.ts';
 
@@ -211,8 +212,16 @@ function printStanding(job: WindowJob, lines: readonly Line[], zone: Zone): void
   const never = lines.filter(({ checkpoint, journalEnd }) => checkpoint === null && journalEnd === null);
   if (never.length > 0 && never.length < lines.length)
     print(`${named(never)} never ran. Next: tidemark run ${job.name}`);
+  const missing = lines.filter(({ copy }) => copy.state === 'missing');
+  if (missing.length > 1)
+    print(
+      `${jobWithShards(
+        job.name,
+        missing.map(({ shard }) => shard),
+      )}: the copies in Redis are missing. Next: tidemark run ${job.name} puts them right`,
+    );
   for (const line of lines.filter(({ copy }) => copy.state !== 'agrees' && copy.state !== 'unreachable'))
-    print(redisText(line, zone));
+    if (missing.length < 2 || !missing.includes(line)) print(redisText(line, zone));
   if (lines.some(({ copy }) => copy.warning !== undefined))
     print('Redis cannot be reached: its copies were not compared');
 }
