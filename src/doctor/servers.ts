@@ -60,7 +60,8 @@ async function answering(
           `check ${setting}: tidemark config`,
         ),
       ];
-    return [broken(says, 'no job that reads or writes it can run', `check ${setting}: tidemark config`)];
+    const next = (error instanceof TidemarkError ? error.next : undefined) ?? `check ${setting}: tidemark config`;
+    return [broken(says, 'no job that reads or writes it can run', next)];
   }
 }
 
