@@ -105,7 +105,8 @@ function header(install: Install): string {
   return [
     ...comment(`tidemark's crontab, for Debian's cron, printed by \`tidemark crontab\`. Change MAILTO, then, ${who}:`),
     '#',
-    `#   tidemark crontab --check ${fileName}     finds what is wrong with it, now and when it is installed`,
+    `#   ${install.program} crontab --check ${fileName}`,
+    '#                                             finds what is wrong with it, now and when it is installed',
     ...how,
     '#',
     '# Settings are not here: they are in the .env beside bin/, which is found from any working folder.',
