@@ -27,7 +27,7 @@ describe('the sentence for an error', () => {
     ['a missing table', driver(1146, "Table 'mia.x' doesn't exist"), "Table 'mia.x' doesn't exist", 'tidemark migrate'],
     ['a missing column', driver(1054, "Unknown column 'x'"), "Unknown column 'x'", 'tidemark migrate'],
     ['a missing privilege', driver(1227, 'you need PROCESS'), 'you need PROCESS', 'grant the privilege'],
-    ['a full disk', driver(1021, 'Disk full'), 'nothing is lost', 'mend that'],
+    ['a full disk', driver(1021, 'Disk full'), 'nothing is lost', 'make room'],
     ['a lock wait timeout', driver(1205, 'Lock wait timeout exceeded'), 'nothing is lost', 'tidemark status'],
     ['a refused statement', driver(1064, 'syntax error'), 'the database refuses a statement', 'mend the cause'],
   ])('explains %s of the database, with the reason and a next step', (_, error, what, next) => {
