@@ -202,12 +202,12 @@ export class Config {
     );
   }
 
-  /** The file of `tidemark local up`, when a setting in force came from it. */
   /** Whether a setting names one of the private servers. */
   isPrivate(name: SettingName): boolean {
     return this.shown.some((setting) => setting.name === name && setting.from === '.tidemark/local.env');
   }
 
+  /** The file of `tidemark local up`, when a setting in force came from it. */
   get privateServersFile(): string | null {
     return this.shown.find((setting) => setting.from === '.tidemark/local.env')?.file ?? null;
   }
