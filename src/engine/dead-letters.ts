@@ -63,7 +63,8 @@ export async function keepLetter(
 }
 
 /**
- * The keys of a shard's open letters, in the order in which they were written.
+ * The keys of a shard's open letters, in their order: of a job that closes months, what an older month lacks comes before
+ * what a younger one does, whichever was refused first.
  *
  * @param only ids of the letters that count; absent for all
  */
@@ -73,7 +74,7 @@ export async function openLetterKeys(
   only?: ReadonlySet<number>,
 ): Promise<string[]> {
   const rows = await reader.tuples(
-    `SELECT id, row_key FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND open_key IS NOT NULL ORDER BY id`,
+    `SELECT id, row_key FROM tidemark_dead_letter WHERE job = ? AND shard = ? AND open_key IS NOT NULL ORDER BY open_key`,
     [job, shard],
   );
   return rows.filter(([id]) => only?.has(Number(id)) ?? true).map(([, key]) => String(key));

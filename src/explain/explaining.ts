@@ -50,10 +50,12 @@ async function explain(query: Query, session: Session): Promise<Explained> {
   }
 }
 
+/** MySQL has `WITH … DELETE`; to measure it would be to do it. */
+const writes = /\b(INSERT|UPDATE|DELETE|REPLACE\s+INTO)\b/i;
 const locks = /\bFOR UPDATE\b|\bLOCK IN SHARE MODE\b|\bFOR SHARE\b/i;
 
 async function planAt({ example, shape }: Query, session: Session): Promise<Plan> {
-  const reads = /^[\s(]*(SELECT|WITH)\b/i.test(shape) && !locks.test(shape);
+  const reads = /^[\s(]*(SELECT|WITH)\b/i.test(shape) && !writes.test(shape) && !locks.test(shape);
   const verb = reads && session.facts.isMariadb ? 'ANALYZE' : 'EXPLAIN';
   const [row] = await session.tuples(`${verb} FORMAT=JSON ${example.sql}`, example.parameters);
   return planOf(String(row?.[0]));

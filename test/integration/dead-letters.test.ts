@@ -1,5 +1,6 @@
 /** `tidemark dead-letters`, as a person types it: which letters are meant, what becomes of them, and what is asked first. */
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { keepLetter, openLetterKeys } from '../../src/engine/dead-letters.ts';
 import { beginPause } from '../../src/engine/pause.ts';
 import { addExtensions, expectComplaint, json } from '../support/cli-tools.ts';
 import { type CliResult, World } from '../support/world.ts';
@@ -51,6 +52,13 @@ describe('letters of several jobs and shards', () => {
     expect(await keys('--repairs', '2')).toEqual(['2']);
     expect(await keys(job, '--reason', 'refused', '--shard', '1')).toEqual(['1']);
     expect((await cli('show', '2')).stdout).toMatch(/^dead letter 2 of sync-commission-log 1: open, 1 try, 2 of them/);
+  });
+
+  test('of a month come before those of a younger month, whichever was refused first', async () => {
+    const name = { job: 'settle-month', shard: '' };
+    for (const key of ['2026-02/7', '2026-01/7'])
+      await keepLetter(world.main, name, { key, content: {}, reason: 'held back', code: 0 }, 'run', 0, world.zone);
+    expect(await openLetterKeys(world.main, name)).toEqual(['2026-01/7', '2026-02/7']);
   });
 
   test('are retried one by one: the others stay as they are, and count for nothing', async () => {
