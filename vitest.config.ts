@@ -5,14 +5,25 @@
  * (`npx vitest run --project unit` starts none).
  */
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const withServers = ['test/support/global-setup.ts'];
 const first = { maxWorkers: 4, sequence: { groupOrder: 0 } };
 const then = { maxWorkers: 2, sequence: { groupOrder: 1 } };
 
+/** The longest files begin first, so that none of them is left running alone. Vitest goes by size, and theirs is small. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) => /crash-points|campaign/.test(moduleId);
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   test: {
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
     testTimeout: 180_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
