@@ -39,17 +39,17 @@ const journalCounts = `'in parts'`;
 
 describeScenes([
   {
-    name: 'a month in parts of two accounts',
+    name: 'a month in parts of three accounts',
     job,
     shard,
     ledger: true,
     request: {},
-    windowRows: 2,
+    windowRows: 3,
     clock: february,
     journalCounts,
     prepare: january,
-    commits: 4,
-    pointsMin: 60,
+    commits: 3,
+    pointsMin: 50,
     leaves: [
       /^settlement: account_id=1 month=2026-01 .*recharges=500 .*closing=500 .*credited=10 /,
       /^settlement: account_id=2 month=2026-01 .*carried_total=20 reason=frozen /,
