@@ -5,7 +5,7 @@
 import { type Job, shardNames } from '../engine/job.ts';
 import type { Instant } from '../engine/zone.ts';
 import { lastUpTo } from './cron-times.ts';
-import type { Start } from './timetable.ts';
+import { isPlain, type Start } from './timetable.ts';
 
 /** What the history of runs tells of a shard and a kind of run. */
 export interface Fulfilled {
@@ -19,11 +19,11 @@ export interface Fulfilled {
  * The time that a start owes; null when it owes none. A job that never ran is owed; a sweep, a repair or a full run that
  * never was has its first time ahead. Chores leave no history: they are not made up for.
  */
-export function owes({ entry }: Start, shards: readonly Fulfilled[], now: Instant, zone: string): Instant | null {
+export function owes(start: Start, shards: readonly Fulfilled[], now: Instant, zone: string): Instant | null {
+  const { entry } = start;
   if (entry.kind === null) return null;
   const due = lastUpTo(entry.schedule, now, zone);
-  const isPlain = entry.kind === 'windows' || entry.kind === 'due';
-  const isOwed = shards.some(({ at, tried }) => (at === null ? isPlain || tried : at < due));
+  const isOwed = shards.some(({ at, tried }) => (at === null ? isPlain(start) || tried : at < due));
   return isOwed ? due : null;
 }
 
@@ -34,8 +34,10 @@ export const shardsOf = ({ entry, shard }: Start): readonly string[] =>
 /** Jobs before those that follow them, and what takes new windows before what looks at old ones. */
 export function inOrder(starts: readonly Start[]): Start[] {
   const jobs = new Map(starts.flatMap(({ entry: { job } }) => (job === null ? [] : [[job.name, job] as const])));
-  const rank = ({ entry: { job, kind } }: Start): number =>
-    job === null ? Number.POSITIVE_INFINITY : depth(job, jobs) + (kind === 'windows' || kind === 'due' ? 0 : jobs.size);
+  const rank = (start: Start): number => {
+    const { job } = start.entry;
+    return job === null ? Number.POSITIVE_INFINITY : depth(job, jobs) + (isPlain(start) ? 0 : jobs.size);
+  };
   return [...starts].sort((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0));
 }
 

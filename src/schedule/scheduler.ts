@@ -2,8 +2,10 @@
  * The scheduler of the daemon: starts what is due, at its time, and never twice at once.
  *
  * Promises: every time of a schedule leads to a start: at once, or, where that could not be (the process was stopped, the
- * machine slept, the server was away, the last one still runs), as soon as it can be, once. A start that comes while the
- * former still runs is left out, as that one takes what is due. What a start throws ends nothing but itself.
+ * machine slept, the server was away, the last one still runs), as soon as it can be, once. How far a run goes is fixed
+ * when it begins: what falls due while it runs is made up for behind it, by one start for all. A sweep, a repair, a full
+ * run or a chore that finds its former still at work is left out until its next time: each looks at everything anew.
+ * What a start throws ends nothing but itself.
  * Needs the wall clock. node-cron tells the times; a beat looks after it, since a timer that is lost would be silence.
  * After a crash nothing of this is left: what is owed then is read from the history of runs (catch-up.ts).
  */
@@ -13,7 +15,7 @@ import type { Instant } from '../engine/zone.ts';
 import type { Log } from '../platform/log.ts';
 import { inOrder } from './catch-up.ts';
 import { nextAfter } from './cron-times.ts';
-import { nameOf, type Start } from './timetable.ts';
+import { isPlain, nameOf, type Start } from './timetable.ts';
 
 /** What became of a start: `owed` when a server was away, so that it must be tried again. */
 export type Became = 'done' | 'owed';
@@ -121,7 +123,9 @@ export class Scheduler {
     const { clock, zone, log } = this.#setting;
     post.nextDue = nextAfter(post.start.entry.schedule, Math.max(due, clock.now()), zone);
     if (post.runningSince !== null) {
-      log.debug(`${post.name} still runs: it takes what is due now, too`);
+      const isMadeUp = isPlain(post.start);
+      if (isMadeUp) post.owed = due;
+      log.debug(`${post.name} still runs: this start is ${isMadeUp ? 'made up for behind it' : 'left out'}`);
       return;
     }
     this.#launch(post, due, post.start.delaySeconds * 1000);
@@ -137,6 +141,7 @@ export class Scheduler {
       .finally(() => {
         post.runningSince = null;
         this.#working.delete(working);
+        if (post.owed !== null && post.failures === 0) void this.#launch(post, post.owed, 0);
       });
     this.#working.add(working);
     return working;
@@ -144,6 +149,7 @@ export class Scheduler {
 
   async #work(post: Post, due: Instant): Promise<void> {
     const { work, clock, log } = this.#setting;
+    const owedBefore = post.owed; // what falls due from here on is not in this run's reach
     let became: Became = 'done';
     try {
       became = await work(post.start, due);
@@ -152,7 +158,8 @@ export class Scheduler {
         job: post.start.entry.job?.name,
       });
     }
-    post.owed = became === 'owed' ? due : null;
+    if (became === 'owed') post.owed = due;
+    else if (post.owed === owedBefore) post.owed = null;
     post.failures = became === 'owed' ? post.failures + 1 : 0;
     post.retryAt = clock.now() + Math.min(retryMs.most, retryMs.first * 2 ** Math.min(post.failures - 1, 10));
   }
@@ -177,6 +184,7 @@ export class Scheduler {
       if (now <= post.nextDue + missedMs) continue;
       log.warn(`${post.name} missed its time and is made up for`, { due: new Date(post.nextDue).toISOString() });
       if (post.runningSince === null) post.owed ??= post.nextDue;
+      else if (isPlain(post.start)) post.owed = post.nextDue;
       post.nextDue = nextAfter(post.start.entry.schedule, now, zone);
     }
     if (stop.aborted || this.#makingUp !== null) return;

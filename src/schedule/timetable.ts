@@ -108,6 +108,9 @@ export function kindOf(job: Job, options: readonly string[]): Kind {
   return 'work' in job ? 'due' : 'windows';
 }
 
+/** Whether it takes what is new; else it looks at old things once more, or is a chore. */
+export const isPlain = ({ entry: { kind } }: Start): boolean => kind === 'windows' || kind === 'due';
+
 /** What an entry starts: each shard by itself where they are staggered, else all at once. */
 export function startsOf(entry: Entry): Start[] {
   if (entry.shards.length === 0) return [{ entry, shard: null, delaySeconds: 0 }];

@@ -65,10 +65,35 @@ describe('the scheduler', () => {
     ]);
   });
 
-  test('leaves a start out while the former still runs', async () => {
-    await start([job('slow', { schedule: '* * * * *' })], () => later(150_000));
-    await vi.advanceTimersByTimeAsync(260_000);
-    expect(begun.map(([, at]) => at)).toEqual([30, 210]);
+  test('starts that come while the former still runs are made up for right after it, by one for all', async () => {
+    const tooLong = [150_000, 1000];
+    await start([job('slow', { schedule: '* * * * *' })], () => later(tooLong.shift() ?? 1000));
+    await vi.advanceTimersByTimeAsync(240_000);
+    expect(begun.map(([, at]) => at)).toEqual([30, 180, 210]);
+    expect(scheduler.posts[0]?.owed).toBe(null);
+  });
+
+  test('a run that always takes too long never overlaps itself, also where it fails; a sweep waits for its next time', async () => {
+    const sweep = { schedule: '* * * * *', options: ['--sweep'], why: '' };
+    const failing = job('slow', { schedule: '* * * * *', also: [sweep] });
+    let atOnce = 0;
+    await start([failing], async ({ entry }) => {
+      if (entry.kind !== 'sweep') atOnce += 1;
+      expect(atOnce).toBeLessThanOrEqual(1);
+      await later(70_000);
+      if (entry.kind !== 'sweep') atOnce -= 1;
+      throw new Error('no');
+    });
+    await vi.advanceTimersByTimeAsync(290_000);
+    const of = (wanted: string) => begun.filter(([name]) => name === wanted).map(([, at]) => at);
+    expect(of('slow')).toEqual([30, 100, 170, 240]);
+    expect(of('slow --sweep')).toEqual([30, 150, 270]);
+  });
+
+  test('what is due before the work of a start has begun, in its wait behind others, is taken by it', async () => {
+    await start([job('sync', { schedule: '* * * * *', shards: ['a', 'b'], staggerSeconds: 70 })]);
+    await vi.advanceTimersByTimeAsync(115_000);
+    expect(begun.filter(([name]) => name === 'sync b')).toEqual([['sync b', 100]]);
   });
 
   test('what throws ends nothing, and starts again at its next time', async () => {
