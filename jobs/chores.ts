@@ -7,12 +7,14 @@ export const chores: readonly Chore[] = [
     schedule: '*/5 * * * *',
     why: 'Finds what failed, is late or did not run, tells it once by the channels of TIDEMARK_ALARM_… (docs/alarms.md), and prints nothing then. Without a channel leave it out: cron would mail what stands at every start.',
     needsChannel: true,
+    timeLimitSeconds: 300,
   },
   {
     command: ['ledger', 'expire'],
     schedule: '* * * * *',
     why: 'Holds whose time is over, released.',
     database: 'ledger',
+    timeLimitSeconds: 600,
   },
   {
     command: ['verify'],

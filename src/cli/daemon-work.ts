@@ -4,7 +4,6 @@
  * Of runs besides the plain ones (a sweep, a repair, everything) one is enough however many daemons there are: each looks
  * into the history first, and waits while another is at it.
  */
-import { spawn } from 'node:child_process';
 import { setMaxListeners } from 'node:events';
 import { Command } from 'commander';
 import { type Halt, systemClock } from '../engine/clock.ts';
@@ -20,6 +19,7 @@ import { shardsOf } from '../schedule/catch-up.ts';
 import type { Became } from '../schedule/scheduler.ts';
 import { argumentsOf, nameOf, type Start } from '../schedule/timetable.ts';
 import { type App, openCopies, type Surroundings, withSession } from './app.ts';
+import { runChore } from './chore-process.ts';
 import { engineSetting } from './engine-setting.ts';
 import { withLimit } from './halt.ts';
 import { oneRun, type RunObserver, type WantedRun } from './one-run.ts';
@@ -39,6 +39,8 @@ interface WorkshopSetting {
 
 /** How often it is looked whether another is done. */
 const lookMs = 2000;
+/** A command that is told to end takes 8 s at most, as it should (halt.ts). */
+const choreGraceMs = 10_000;
 /** How long one waits for others when the options say nothing. */
 const waitMs = 600_000;
 
@@ -142,30 +144,20 @@ export class Workshop {
     }
   }
 
-  /** A process of its own: chores print, and nothing of them may stay in this one. */
-  #chore(start: Start): Promise<number> {
+  async #chore(start: Start): Promise<number> {
     const { halt, log } = this.#setting;
-    const entry = process.argv[1] as string;
-    const child = spawn(process.execPath, [...process.execArgv, entry, ...argumentsOf(start)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let said = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        if (said.length < 10_000) said += text;
-      });
-    const end = () => child.kill('SIGTERM');
-    halt.soon.addEventListener('abort', end);
-    return new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code, signal) => {
-        halt.soon.removeEventListener('abort', end);
-        const fields = { code: code ?? signal, said: said.trim() };
-        if (code === 0) log.debug(nameOf(start), fields);
-        else if (!halt.soon.aborted) log.warn(`${nameOf(start)} ended with ${code ?? signal}`, fields);
-        resolve(code ?? exitCodes.failed);
-      });
-    });
+    const { command, choreLimitSeconds } = start.entry;
+    const limitSeconds = choreLimitSeconds ?? 0;
+    const words = [...process.execArgv, process.argv[1] as string, ...argumentsOf(start)];
+    const limits = { limitMs: limitSeconds * 1000, graceMs: choreGraceMs, stop: halt.soon };
+    const { code, signal, said, isOutOfTime } = await runChore(process.execPath, words, limits);
+    const fields = { code: code ?? signal, said };
+    if (isOutOfTime) {
+      const next = `see where it hangs: tidemark ${command.join(' ')}${command[0] === 'watch' ? ', and tidemark alarm test' : ''}`;
+      log.warn(`${nameOf(start)} took longer than ${limitSeconds} s and was ended`, { ...fields, next });
+    } else if (code === 0) log.debug(nameOf(start), fields);
+    else if (!halt.soon.aborted) log.warn(`${nameOf(start)} ended with ${code ?? signal}`, fields);
+    return code ?? exitCodes.failed;
   }
 }
 

@@ -14,4 +14,6 @@ export interface Chore {
   readonly needsChannel?: true;
   /** It prints something when all is well, too: a schedule keeps that for bad news. */
   readonly talksAlways?: true;
+  /** The daemon ends one that takes longer; without it, after an hour. */
+  readonly timeLimitSeconds?: number;
 }

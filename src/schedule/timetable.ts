@@ -29,6 +29,8 @@ export interface Entry {
   readonly why: string;
   readonly database: DatabaseName | null;
   readonly talksAlways: boolean;
+  /** What the daemon gives a chore; null of a job, whose runs keep their own limit. */
+  readonly choreLimitSeconds: number | null;
 }
 
 /** One thing that is started: an entry, or a shard of it. */
@@ -68,6 +70,7 @@ function plainEntry(job: Job): Entry {
     why: why ?? sentence(summary),
     database: target,
     talksAlways: false,
+    choreLimitSeconds: null,
   };
 }
 
@@ -86,7 +89,9 @@ function furtherEntry(job: Job, { schedule, options, why }: ScheduledRun): Entry
   };
 }
 
-function choreEntry({ command, schedule, why, database, talksAlways }: Chore): Entry {
+const choreLimitSeconds = 3600;
+
+function choreEntry({ command, schedule, why, database, talksAlways, timeLimitSeconds }: Chore): Entry {
   return {
     name: command.join(' '),
     job: null,
@@ -99,6 +104,7 @@ function choreEntry({ command, schedule, why, database, talksAlways }: Chore): E
     why,
     database: database ?? null,
     talksAlways: talksAlways === true,
+    choreLimitSeconds: timeLimitSeconds ?? choreLimitSeconds,
   };
 }
 

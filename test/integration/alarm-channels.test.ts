@@ -1,6 +1,7 @@
 /** The channels of alarms, to the letter of what their providers ask for, against real servers for HTTP and mail. */
 import { createHmac } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -259,6 +260,19 @@ describe('e-mail', () => {
     const error = delivery?.error;
     expect(error).toContain('who are you?');
     expect(error).not.toContain('falsch');
+  });
+
+  test('to a server that sends line after line and never comes to an end is given up', async () => {
+    const trickling = createServer((socket) => {
+      const trickle = setInterval(() => socket.write('250-there is more\r\n'), 30);
+      socket.on('close', () => clearInterval(trickle)).on('error', () => undefined);
+      socket.resume().write('220 hello\r\n');
+    });
+    await new Promise<void>((done) => trickling.listen(0, '127.0.0.1', done));
+    const { port } = trickling.address() as AddressInfo;
+    const slow = { TIDEMARK_ALARM_SMTP: `smtp://127.0.0.1:${port}`, TIDEMARK_ALARM_TIMEOUT: '200ms' };
+    expect(await send(settings(slow))).toMatchObject([{ error: 'not done within 600 ms, and given up' }]);
+    await new Promise((done) => trickling.close(done)); // it holds no connection either
   });
 
   test('needs a sender and a server', () => {
