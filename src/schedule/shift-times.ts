@@ -16,28 +16,45 @@ export function shiftSchedule(
   const dateFree = everyDay && isFull(times.months, 1, 12);
   if (minutes === 0 || (minutes % 60 === 0 && dateFree && isFull(times.hours, 0, 23)))
     return { schedules: [schedule], more: false };
+  const clocks = shiftClocks(times, minutes, dateFree);
+  const schedules = clocks.map(
+    (clock) => `${compact(clock.minutes, 0, 59)} ${compact(clock.hours, 0, 23)} ${daysShifted(times, clock.day)}`,
+  );
+  const exact = isFull(times.months, 1, 12) && isFull(times.days, 1, 31) && times.anyDay;
+  return { schedules, more: !exact && clocks.some(({ day }) => day !== 0) };
+}
+
+/** Hours of one day that have the same minutes. */
+interface Clock {
+  /** How many days behind the schedule's; 0 where every day is alike. */
+  readonly day: number;
+  readonly hours: readonly number[];
+  readonly minutes: readonly number[];
+}
+
+/** The times of day, so many minutes later, by what one line can say. */
+export function shiftClocks(times: Pick<Times, 'hours' | 'minutes'>, by: number, everyDayIsAlike: boolean): Clock[] {
   const byDay = new Map<number, Map<number, number[]>>();
   for (const hour of times.hours)
     for (const minute of times.minutes) {
-      const at = hour * 60 + minute + minutes;
-      const day = dateFree ? 0 : Math.floor(at / 1440);
+      const at = hour * 60 + minute + by;
+      const day = everyDayIsAlike ? 0 : Math.floor(at / 1440);
       const clock = ((at % 1440) + 1440) % 1440;
       const hours = byDay.get(day) ?? new Map<number, number[]>();
       byDay.set(day, hours.set(Math.floor(clock / 60), [...(hours.get(Math.floor(clock / 60)) ?? []), clock % 60]));
     }
-  const schedules = [...byDay].flatMap(([day, hours]) => linesOf(hours, daysShifted(times, day)));
-  const exact = isFull(times.months, 1, 12) && isFull(times.days, 1, 31) && times.anyDay;
-  return { schedules, more: !exact && [...byDay.keys()].some((day) => day !== 0) };
+  return [...byDay].flatMap(([day, hours]) => clocksOf(day, hours));
 }
 
-/** Hours that have the same minutes share a line. */
-function linesOf(hours: ReadonlyMap<number, readonly number[]>, days: string): string[] {
-  const byMinutes = new Map<string, number[]>();
+function clocksOf(day: number, hours: ReadonlyMap<number, readonly number[]>): Clock[] {
+  const byMinutes = new Map<string, { day: number; hours: number[]; minutes: readonly number[] }>();
   for (const [hour, minutes] of hours) {
     const text = compact(minutes, 0, 59);
-    byMinutes.set(text, [...(byMinutes.get(text) ?? []), hour]);
+    const alike = byMinutes.get(text);
+    if (alike === undefined) byMinutes.set(text, { day, hours: [hour], minutes });
+    else alike.hours.push(hour);
   }
-  return [...byMinutes].map(([minutes, at]) => `${minutes} ${compact(at, 0, 23)} ${days}`);
+  return [...byMinutes.values()];
 }
 
 /** The last three fields, a day earlier or later. */
@@ -59,7 +76,7 @@ function daysShifted(times: Times, by: number): string {
 const dayBefore = (day: number): number[] => (day === 1 ? [28, 29, 30, 31] : [day - 1]);
 const dayAfter = (day: number): number[] => [...(day < 31 ? [day + 1] : []), ...(day >= 28 ? [1] : [])];
 
-const isFull = (values: readonly number[], low: number, high: number) => values.length === high - low + 1;
+export const isFull = (values: readonly number[], low: number, high: number) => values.length === high - low + 1;
 
 /** Without a star, which would change how cron takes the two fields for days together. */
 function starless(values: readonly number[], low: number, high: number): string {

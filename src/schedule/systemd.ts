@@ -3,9 +3,10 @@
  *
  * Unlike cron, its timers know seconds, time zones, and what was missed while the host was off (Persistent=true).
  */
+import { SetupError } from '../platform/errors.ts';
 import { readTimes, type Times } from './cron-times.ts';
 import type { Install } from './crontab.ts';
-import { compact } from './shift-times.ts';
+import { compact, isFull, shiftClocks } from './shift-times.ts';
 import { argumentsOf, type Entry, type Start, startsOf } from './timetable.ts';
 
 interface Unit {
@@ -92,26 +93,60 @@ WantedBy=timers.target
 
 const weekdayNames = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
-/** The times of a schedule in systemd's words. Where cron takes either of two fields for days, there are two. */
+const daySeconds = 86_400;
+
+/**
+ * The times of a schedule in systemd's words, each so many seconds later: what passes midnight is told by its own day. Where
+ * cron takes either of two fields for days, there are two.
+ */
 export function calendars(schedule: string, delaySeconds: number, zone: string): string[] {
+  if (delaySeconds >= daySeconds)
+    throw new SetupError(
+      `a start ${delaySeconds} s behind its schedule "${schedule}" belongs to another day`,
+      'correct staggerSeconds in the file of the job',
+    );
   const times = readTimes(schedule);
-  const { hours, minutes, months } = times;
-  // A start that sleeps past its minute belongs to a later one; systemd's own seconds end at 59.
+  // systemd's own seconds end at 59: the minutes of a wait go to the clock.
   const seconds = String(delaySeconds % 60).padStart(2, '0');
-  const later = Math.floor(delaySeconds / 60);
-  if (later > 0 && minutes.some((minute) => minute + later > 59))
-    return [`*-*-* *:${minutes.map((minute) => (minute + later) % 60).join(',')}:${seconds} ${zone}`];
-  const clock = `${part(hours, 0, 23)}:${part(
-    minutes.map((minute) => minute + later),
-    0,
-    59,
-  )}:${seconds}`;
-  const date = (days: readonly number[]) => `*-${part(months, 1, 12)}-${part(days, 1, 31)}`;
-  return dayChoices(times).map(({ days, weekdays }) => {
-    const names = weekdays.length === 7 ? '' : `${weekdays.map((day) => weekdayNames[day]).join(',')} `;
-    return `${names}${date(days)} ${clock} ${zone}`;
+  const everyDayIsAlike = isFull(times.months, 1, 12) && isFull(times.days, 1, 31) && isFull(times.weekdays, 0, 6);
+  return shiftClocks(times, Math.floor(delaySeconds / 60), everyDayIsAlike).flatMap(({ day, hours, minutes }) => {
+    const clock = `${part(hours, 0, 23)}:${part(minutes, 0, 59)}:${seconds} ${zone}`;
+    return dayChoices(times).flatMap(({ days, weekdays }) => {
+      const on = weekdays.map((weekday) => (weekday + day) % 7).sort((a, b) => a - b);
+      const names = on.length === 7 ? '' : `${on.map((weekday) => weekdayNames[weekday]).join(',')} `;
+      return dates(times.months, days, day).map((date) => `${names}${date} ${clock}`);
+    });
   });
 }
+
+/** Days and those behind them; months with the same days share a line. */
+function dates(months: readonly number[], days: readonly number[], later: number): string[] {
+  const date = (someMonths: readonly number[], someDays: readonly number[]) =>
+    `${part(someMonths, 1, 12)}-${part(someDays, 1, 31)}`;
+  if (later === 0 || (isFull(months, 1, 12) && isFull(days, 1, 31))) return [`*-${date(months, days)}`];
+  const byMonth = new Map<number, number[]>();
+  const add = (month: number, day: number) => byMonth.set(month, [...(byMonth.get(month) ?? []), day]);
+  for (const month of months)
+    for (const day of days) {
+      const last = longestMonths[month - 1] as number;
+      if (day < last) add(month, day + 1);
+      else if (day === last && month !== 2) add((month % 12) + 1, 1);
+    }
+  const [has28, has29] = [28, 29].map((day) => months.includes(2) && days.includes(day));
+  if (has28 && has29) add(3, 1);
+  const byDays = new Map<string, { days: number[]; months: number[] }>();
+  for (const [month, its] of byMonth) {
+    const alike = byDays.get(its.join());
+    if (alike === undefined) byDays.set(its.join(), { days: its, months: [month] });
+    else alike.months.push(month);
+  }
+  const afterFebruary = has28 === has29 ? [] : [`${has29 ? leapYears : otherYears}-03-01`];
+  return [...[...byDays.values()].map((alike) => `*-${date(alike.months, alike.days)}`), ...afterFebruary];
+}
+
+const longestMonths = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/** The first of March is the day after the 28th of February, or after the 29th. True until 2099. */
+const [leapYears, otherYears] = ['2024/4', '2025/4,2026/4,2027/4'];
 
 const allDays = Array.from({ length: 31 }, (_, day) => day + 1);
 const allWeekdays = [0, 1, 2, 3, 4, 5, 6];
