@@ -59,7 +59,8 @@ export class Scheduler {
   #tasks: ScheduledTask[] = [];
   #beat: NodeJS.Timeout | undefined;
   #lastBeat: Instant;
-  #makingUp: Promise<void> | null = null;
+  /** Missed, and waiting for their turn, or for their next time where that is earlier. */
+  readonly #inLine = new Set<Post>();
 
   constructor(setting: SchedulerSetting) {
     const { clock, zone, starts } = setting;
@@ -80,8 +81,12 @@ export class Scheduler {
 
   /** What must be made up for, as the history tells; it is begun with at once. */
   owe(owed: ReadonlyMap<Start, Instant>): void {
-    for (const post of this.posts) if (post.runningSince === null) post.owed ??= owed.get(post.start) ?? null;
-    this.#look();
+    const missed = this.posts.filter((post) => {
+      if (post.runningSince !== null || post.owed !== null) return false; // it is made up for already
+      post.owed = owed.get(post.start) ?? null;
+      return post.owed !== null;
+    });
+    void this.#inTurn(missed);
   }
 
   /** Nothing begins any more; resolves when all that works has ended. */
@@ -89,7 +94,6 @@ export class Scheduler {
     clearInterval(this.#beat);
     await Promise.all(this.#tasks.map((task) => task.destroy()));
     while (this.#working.size > 0) await Promise.all(this.#working);
-    await this.#makingUp;
   }
 
   async #arm(): Promise<void> {
@@ -135,6 +139,7 @@ export class Scheduler {
     const { clock, stop } = this.#setting;
     if (stop.aborted) return Promise.resolve();
     post.runningSince = clock.now();
+    this.#inLine.delete(post);
     const working = clock
       .sleep(delayMs, stop)
       .then(() => (stop.aborted ? undefined : this.#work(post, due)))
@@ -180,26 +185,32 @@ export class Scheduler {
       void this.#arm();
     }
     this.#lastBeat = now;
-    for (const post of this.posts) {
-      if (now <= post.nextDue + missedMs) continue;
+    if (stop.aborted) return;
+    void this.#inTurn(this.#missed(now));
+    for (const post of this.posts)
+      if (post.owed !== null && post.runningSince === null && post.retryAt <= now && !this.#inLine.has(post))
+        void this.#launch(post, post.owed, 0);
+  }
+
+  /** Those whose time has passed without a start, and that do not run. */
+  #missed(now: Instant): Post[] {
+    const { zone, log } = this.#setting;
+    return this.posts.filter((post) => {
+      if (now <= post.nextDue + missedMs) return false;
       log.warn(`${post.name} missed its time and is made up for`, { due: new Date(post.nextDue).toISOString() });
-      if (post.runningSince === null) post.owed ??= post.nextDue;
-      else if (isPlain(post.start)) post.owed = post.nextDue;
+      const isNew = post.runningSince === null && post.owed === null;
+      if (isNew || (post.runningSince !== null && isPlain(post.start))) post.owed = post.nextDue;
       post.nextDue = nextAfter(post.start.entry.schedule, now, zone);
-    }
-    if (stop.aborted || this.#makingUp !== null) return;
-    this.#makingUp = this.#makeUp().finally(() => {
-      this.#makingUp = null;
+      return isNew;
     });
   }
 
-  /** One after the other, in order of dependency: a host that comes back should not ask for everything at once. */
-  async #makeUp(): Promise<void> {
-    const { clock, stop } = this.#setting;
-    for (const post of this.posts) {
-      if (stop.aborted) return;
-      if (post.owed !== null && post.runningSince === null && post.retryAt <= clock.now())
-        await this.#launch(post, post.owed, 0);
-    }
+  /**
+   * One after the other, in order of dependency: a host that comes back should not ask for everything at once. Others do
+   * not wait for them: what has come due since, what is tried again, what was missed later.
+   */
+  async #inTurn(missed: readonly Post[]): Promise<void> {
+    for (const post of missed) this.#inLine.add(post);
+    for (const post of missed) if (post.owed !== null && this.#inLine.has(post)) await this.#launch(post, post.owed, 0);
   }
 }

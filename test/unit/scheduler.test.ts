@@ -124,6 +124,27 @@ describe('the scheduler', () => {
     expect(begun.map(([name]) => name)).toEqual(['sync', 'after']);
   });
 
+  test('what is made up for at the beginning goes one by one; what a server kept from working is tried again meanwhile', async () => {
+    await start(
+      ['long', 'after', 'away'].map((name) => job(name, { schedule: name === 'away' ? '1 3 * * *' : '0 5 * * *' })),
+      async ({ entry }) => {
+        if (entry.name === 'away') return begun.filter(([name]) => name === 'away').length > 1 ? 'done' : 'owed';
+        return later(600_000);
+      },
+    );
+    const missed = scheduler.posts.filter(({ name }) => name !== 'away');
+    scheduler.owe(new Map(missed.map((post) => [post.start, begin - 3_600_000])));
+    await vi.advanceTimersByTimeAsync(595_000);
+    expect(begun).toEqual([
+      ['long', 0],
+      ['away', 30],
+      ['away', expect.toSatisfy((at: number) => at >= 45 && at <= 55)],
+    ]);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(begun.at(-1)).toEqual(['after', 600]);
+    await vi.advanceTimersByTimeAsync(600_000);
+  });
+
   test('a clock that goes back does not silence it', async () => {
     await start([job('sync')]);
     await vi.advanceTimersByTimeAsync(100_000);
