@@ -10,6 +10,7 @@ import { lockName } from '../engine/lock.ts';
 import type { RunKind } from '../engine/runs.ts';
 import type { Instant, Zone } from '../engine/zone.ts';
 import type { Session } from '../platform/mysql.ts';
+import { livesSince } from '../platform/process.ts';
 import type { Deadlines } from '../schedule/deadline.ts';
 import { inWords, type Matter, shardKey, timeText } from './matter.ts';
 
@@ -150,21 +151,12 @@ async function stuckRun(question: RunQuestion, runs: readonly Run[]): Promise<Ma
 
 /** A run of windows lives as long as its lock is held, wherever it is; of others only this host knows. */
 async function isAlive({ job, shard, session }: RunQuestion, run: Run): Promise<boolean> {
-  if (run.host === hostname().slice(0, 64) && hasProcess(run.pid)) return true;
+  if (run.host === hostname().slice(0, 64) && livesSince(run.pid, run.startedAt)) return true;
   if (isDueJob(job)) return run.host !== hostname().slice(0, 64);
   const [lock] = await session.tuples('SELECT IS_USED_LOCK(?)', [lockName(session.database, job.name, shard)]);
   if (lock?.[0] !== null) return true;
   const [row] = await session.tuples('SELECT ended_at IS NULL FROM tidemark_run WHERE sequence = ?', [run.sequence]);
   return Number(row?.[0]) !== 1; // it has ended between our two looks
-}
-
-function hasProcess(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 async function isTooLong({ job, shard, session, zone, now, deadlines }: RunQuestion, run: Run, ageMs: number) {

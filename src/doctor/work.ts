@@ -1,5 +1,4 @@
 /** How the work goes: runs that never ended, jobs that nobody started, pauses, dead letters. */
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { type ShardName, titleOf } from '../engine/checkpoint.ts';
 import { isDueJob, type Job } from '../engine/job.ts';
@@ -7,6 +6,7 @@ import { heldLocks } from '../engine/lock.ts';
 import { pauseText, readPauses } from '../engine/pause.ts';
 import type { Instant } from '../engine/zone.ts';
 import type { Reader, Session } from '../platform/mysql.ts';
+import { livesSince } from '../platform/process.ts';
 import { type Check, doubtful, type Finding, fine } from './check.ts';
 import { jobsIn, type Patient, targetsOf } from './patient.ts';
 import { missed } from './schedule.ts';
@@ -91,33 +91,10 @@ async function judge(run: OpenRun, job: Job, session: Session, { zone }: Patient
 
 /** A run of windows lives as long as its lock is held, on whatever host; of others only this host can tell. */
 async function wasKilled(run: OpenRun, job: Job, session: Session): Promise<boolean> {
-  if (isDueJob(job)) return run.host === hostname().slice(0, 64) && !lives(run.pid, run.startedAt);
+  if (isDueJob(job)) return run.host === hostname().slice(0, 64) && !livesSince(run.pid, run.startedAt);
   if ((await heldLocks(session, [run])).length > 0) return false;
   const [row] = await session.tuples('SELECT ended_at FROM tidemark_run WHERE sequence = ?', [run.sequence]);
   return row?.[0] === null; // it may have ended since we looked
-}
-
-/** Whether a process is there and was there when the run began: numbers are given again. */
-function lives(pid: number, since: Instant): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  const startedAt = startOf(pid);
-  return startedAt === null || startedAt < since + 5000;
-}
-
-/** When a process began, where the kernel tells it; it counts in hundredths of a second since it started itself. */
-function startOf(pid: number): Instant | null {
-  try {
-    const behindName = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, '');
-    const ticks = Number(behindName.trim().split(' ')[19]);
-    const booted = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
-    return (booted + ticks / 100) * 1000;
-  } catch {
-    return null;
-  }
 }
 
 async function pauses({ zone }: Patient, jobs: readonly Job[], reader: Reader): Promise<Finding[]> {
