@@ -133,7 +133,7 @@ export class Workshop {
       const wanted: string[] = [];
       let taken = 0;
       for (const shard of shardsOf(start)) {
-        const { at } = await lastFulfilled(session, { job: job.name, shard }, kind, surroundings.zone);
+        const { at } = await lastFulfilled(session, { job: job.name, shard }, kind, surroundings.zone, due);
         if (at !== null && at >= due) continue;
         wanted.push(shard);
         const [row] = await session.tuples('SELECT IS_FREE_LOCK(?)', [lockName(session.database, job.name, shard)]);

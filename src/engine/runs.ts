@@ -97,23 +97,40 @@ export async function assertYoungest(session: Session, { job, shard }: ShardName
 
 /**
  * When a shard's last run of a kind began that needs no other: one that failed, was killed, interrupted or paused in its
- * midst does. Null where there is none; `tried` tells whether there was any run of the kind.
+ * midst does. Null where there is none; `tried` tells whether there was any run of the kind. Who asks again and again says
+ * since when it matters, and older runs are not looked for.
  */
 export async function lastFulfilled(
   reader: Reader,
-  name: ShardName,
+  { job, shard }: ShardName,
   kind: RunKind,
   zone: Zone,
+  since: Instant | null = null,
 ): Promise<{ readonly at: Instant | null; readonly tried: boolean }> {
-  const [row] = await reader.tuples(
-    `SELECT MAX(IF(outcome NOT IN ('failed', 'interrupted', 'paused'), started_at, NULL)), COUNT(*)
-       FROM (SELECT started_at, outcome, kind FROM tidemark_run WHERE job = ? AND shard = ? ORDER BY sequence DESC LIMIT ${lookedAtMax}) latest
-      WHERE kind = ?`,
-    [name.job, name.shard, kind],
-  );
-  const at = row?.[0];
-  return { at: at === null || at === undefined ? null : zone.fromText(String(at)), tried: Number(row?.[1]) > 0 };
+  let tried = false;
+  let below: number | null = null;
+  for (let looked = 0, count = firstLook; looked < lookedAtMax; looked += count, count *= 4) {
+    const [row] = await reader.tuples(
+      `SELECT MAX(IF(kind = ? AND outcome NOT IN ('failed', 'interrupted', 'paused'), started_at, NULL)),
+              SUM(kind = ?), COUNT(*), MIN(sequence), MIN(started_at)
+         FROM (SELECT sequence, started_at, outcome, kind FROM tidemark_run
+                WHERE job = ? AND shard = ? ${below === null ? '' : 'AND sequence < ?'}
+                ORDER BY sequence DESC LIMIT ${Math.min(count, lookedAtMax - looked)}) latest`,
+      [kind, kind, job, shard, ...(below === null ? [] : [below])],
+    );
+    const [at, ofKind, found, lowest, oldest] = row ?? [];
+    tried ||= Number(ofKind ?? 0) > 0;
+    if (at !== null && at !== undefined) return { at: zone.fromText(String(at)), tried };
+    if (Number(found ?? 0) < count) break;
+    if (since !== null && (zone.fromText(String(oldest)) ?? 0) < since - clocksApartMs) break;
+    below = Number(lowest);
+  }
+  return { at: null, tried };
 }
 
+/** How many runs are looked at first: most are found among them, and rows are read from the youngest on. */
+const firstLook = 200;
 /** How far back one looks for runs of a kind: two months of a job that runs every two minutes. */
 const lookedAtMax = 50_000;
+/** Hosts whose clocks differ do not write their starts quite in order. */
+const clocksApartMs = 3_600_000;

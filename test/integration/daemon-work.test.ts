@@ -54,3 +54,28 @@ test('a run that a pause has ended in its midst is made up for, as one that was 
   await ended('done');
   expect(await last()).toEqual({ at: world.zone.fromText(at), tried: true });
 });
+
+test('the last sweep is found behind thousands of runs; who asks again and again since when reads few of them', async () => {
+  const [job, shard, swept] = ['sync-user-extension', '', '2026-11-01 03:30:00'];
+  await world.main.write(
+    `INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at, ended_at, outcome)
+     VALUES (UUID(), ?, ?, 'sweep', 'db1', 1, ?, ?, 'done')`,
+    [job, shard, swept, swept],
+  );
+  await world.main.write(
+    `INSERT INTO tidemark_run (run_id, job, shard, kind, host, pid, started_at, ended_at, outcome)
+     WITH RECURSIVE run (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM run WHERE number < 900)
+     SELECT '', ?, ?, 'windows', 'db1', 1, TIMESTAMPADD(MINUTE, 2 * number, ?), ?, 'nothing-due' FROM run ORDER BY number`,
+    [job, shard, swept, swept],
+  );
+  const read = async () => {
+    const counters = await world.main.tuples("SHOW SESSION STATUS LIKE 'Handler_read_prev'");
+    return Number(counters[0]?.[1]);
+  };
+  const last = (since?: number) => lastFulfilled(world.main, { job, shard }, 'sweep', world.zone, since);
+  expect(await last()).toEqual({ at: world.zone.fromText(swept), tried: true });
+  const before = await read();
+  const due = (world.zone.fromText(swept) as number) + 1_700 * 60_000;
+  expect(await last(due)).toEqual({ at: null, tried: false });
+  expect(await read()).toBeLessThan(before + 300);
+});
