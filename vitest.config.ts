@@ -1,6 +1,6 @@
 /**
  * How the tests run. Unit tests, and tests of one thing against real servers, four files at a time: much of what they do
- * is to wait for a server. Then those with many processes of their own, which starve one another when there are more.
+ * is to wait for a server. Then, fewer at a time, those with many processes of their own, which starve one another.
  * Tests with servers share one pair of private ones, which is started only when such a test is about to run
  * (`npx vitest run --project unit` starts none).
  */
