@@ -128,17 +128,18 @@ function isLate(line: Line, deadlines: Deadlines | null): boolean {
 }
 
 function lateness(line: Line, deadlines: Deadlines | null): Found | null {
-  const { lastRun, of, checkpoint } = line;
+  const { lastRun, lastStart, of, checkpoint } = line;
   if (lastRun === null && checkpoint === null)
     return { gravity: 'doubtful', text: 'never ran', next: 'tidemark run <job>' };
   if (deadlines === null || lastRun?.outcome === 'running') return null;
-  const schedule = `its schedule is ${of.schedule}`;
-  if (lastRun?.startedAt !== undefined && (lastRun.startedAt ?? 0) < deadlines.start)
+  if ((lastStart ?? 0) < deadlines.start) {
+    const what = lastStart === null ? 'never started' : `has not run for ${inWords(secondsSince(lastStart))}`;
     return {
       gravity: 'bad',
-      text: `has not run for ${inWords(secondsSince(lastRun.startedAt))}; ${schedule}`,
+      text: `${what}; its schedule is ${of.schedule}`,
       next: 'tidemark run <job>, and look after the crontab: tidemark doctor',
     };
+  }
   if (!isLate(line, deadlines)) return null;
   return {
     gravity: 'bad',

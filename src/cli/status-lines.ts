@@ -13,7 +13,7 @@ import {
   type WindowJob,
 } from '../engine/job.ts';
 import { type Pause, pauseOf, readPauses } from '../engine/pause.ts';
-import { lastRuns, type PastRun } from '../engine/run-history.ts';
+import { isPlain, lastPlainStart, lastRuns, type PastRun } from '../engine/run-history.ts';
 import type { Holder } from '../engine/watermark.ts';
 import { type TidemarkError, UnavailableError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
@@ -33,7 +33,10 @@ export interface Line extends ShardName {
   readonly deadLetters: number;
   readonly heldBackBy: Holder | null;
   readonly exempt: readonly Holder[];
+  /** Of any kind. */
   readonly lastRun: PastRun | null;
+  /** When its plain schedule was last kept. */
+  readonly lastStart: number | null;
   readonly pause: Pause | null;
   readonly waiting: Waiting | null;
   /** Of a job without windows. */
@@ -109,6 +112,7 @@ const nothing = {
   heldBackBy: null,
   exempt: [],
   lastRun: null,
+  lastStart: null,
   pause: null,
   waiting: null,
   due: null,
@@ -127,12 +131,15 @@ async function lineOf(
   redisAway: Set<string>,
 ): Promise<Line> {
   const name = { job: of.name, shard };
+  const lastRun = last.find((run) => run.job === name.job && run.shard === shard) ?? null;
+  const isStart = lastRun !== null && isPlain(lastRun.kind);
   const known = {
     ...nothing,
     ...name,
     of,
     deadLetters: await countOpenLetters(target, name),
-    lastRun: last.find((run) => run.job === name.job && run.shard === shard) ?? null,
+    lastRun,
+    lastStart: isStart ? lastRun.startedAt : await lastPlainStart(target, name, look.zone),
     pause: pauseOf(pauses, name),
     waiting: isPeriodJob(of) ? ((await of.waiting?.(target, shard)) ?? null) : null,
   };

@@ -84,6 +84,19 @@ export async function lastRuns(session: Session, zone: Zone): Promise<PastRun[]>
   return read(session, `sequence IN (SELECT * FROM (${last}) youngest)`, [], zone);
 }
 
+/** What a line of the plain schedule begins, in jobs with windows and in those without. */
+export const isPlain = (kind: string): boolean => kind === 'windows' || kind === 'due';
+
+/** When a shard was last begun by its plain schedule, or as that would: a sweep or a repair stands in for no such run. */
+export async function lastPlainStart(session: Session, { job, shard }: ShardName, zone: Zone): Promise<Instant | null> {
+  const [row] = await session.tuples(
+    `SELECT started_at FROM tidemark_run WHERE job = ? AND shard = ? AND kind IN ('windows', 'due')
+      ORDER BY sequence DESC LIMIT 1`,
+    [job, shard],
+  );
+  return row === undefined ? null : zone.fromText(String(row[0]));
+}
+
 const isBad = (outcome: string): boolean => outcome === 'failed' || outcome === 'killed';
 
 async function read(

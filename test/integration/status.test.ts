@@ -120,6 +120,17 @@ describe('status', () => {
     );
   });
 
+  test('a shard that only sweeps and repairs is told as not started: they stand in for no plain run', async () => {
+    await runAll();
+    await world.main.write(`UPDATE tidemark_run SET started_at = started_at - INTERVAL 5 HOUR WHERE job = '${job}'`);
+    await world.cli(['run', job, '--sweep']);
+    const text = await told(job);
+    expect(text).toMatch(/✗ .*: has not run for 5 h; its schedule is/);
+    expect(text).toMatch(/done, \d+ s ago$/m); // the sweep is the last run all the same
+    await world.main.write(`DELETE FROM tidemark_run WHERE job = '${job}' AND kind = 'windows'`);
+    expect(await told(job)).toMatch(/✗ .*: never started; its schedule is .*\n {2}Next: tidemark run/);
+  });
+
   test('a job that runs and does not come along is told as behind', async () => {
     await runAll();
     await world.main.write(
