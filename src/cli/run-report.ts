@@ -49,6 +49,7 @@ export function reportJson({ job, runId, durationMs, shards }: JobResult, zone: 
         heldBackBy,
         pause,
         lettersWaiting: _,
+        leftDue: __,
         error,
         findings,
         waiting,

@@ -2,7 +2,8 @@
  * What a run tells that did not come to its end: a person has paused its job, or its time was over.
  *
  * Windows that are due lose nothing by that, and the next run goes on. It is told where nobody would notice otherwise: a
- * range, --full, --sweep and --repair begin anew each time, and so does a window that needs more time than there is.
+ * range, --full, --sweep and --repair begin anew each time, and so does a window that needs more time than there is, or
+ * for which no time was left.
  */
 import { titleOf } from '../engine/checkpoint.ts';
 import type { Halt } from '../engine/clock.ts';
@@ -32,22 +33,23 @@ export function cutOff({ shards }: JobResult, { job, request, ifLocked }: Asked,
   if (!isOutOfTime(halt)) return [];
   if (request.kind !== 'windows')
     return shards.filter(({ outcome }) => outcome === 'interrupted' || (outcome === 'locked' && ifLocked === 'wait'));
-  // The first window was rolled back, and the next run has no more time for it than this one.
-  const stands = ({ outcome, error, windows }: ShardResult) =>
-    outcome === 'interrupted' && error !== null && windows === 0;
+  // The first window was rolled back, or never begun, and the next run has no more time for it than this one.
+  const stands = ({ outcome, error, windows, leftDue }: ShardResult) =>
+    outcome === 'interrupted' && windows === 0 && (error !== null || leftDue);
   return isDueJob(job) ? [] : shards.filter(stands);
 }
 
 /** One line on stderr: what was over, what was done, and what to type. */
 export function tellCutOff(
-  { job, runId, shards }: JobResult,
+  { runId, shards }: JobResult,
   cut: readonly ShardResult[],
-  { request }: Asked,
+  { job, request }: Asked,
   limitMs: number,
   zone: Zone,
 ): void {
   if (cut.length === 0) return;
-  const title = [job, ...cut.map(({ shard }) => shard).filter((shard) => shard !== '')].join(' ');
+  const isAll = cut.length >= job.shards.length;
+  const title = [job.name, ...(isAll ? [] : cut.map(({ shard }) => shard))].join(' ');
   const options = optionsOf(request, zone);
   const next = `tidemark run ${title}${options} --timeout ${durationOption(2 * limitMs)}`;
   const what = whatWas(shards, cut, request);
@@ -56,6 +58,7 @@ export function tellCutOff(
 
 function whatWas(shards: readonly ShardResult[], cut: readonly ShardResult[], { kind }: Request): string {
   if (cut.every(({ outcome }) => outcome === 'locked')) return 'another run held the lock all the while';
+  if (kind === 'windows' && cut.every(({ error }) => error === null)) return 'no window was begun by then';
   if (kind === 'windows') return 'the first window was not done by then, and is rolled back';
   const sum = (what: 'read' | 'inserted' | 'updated') => shards.reduce((all, shard) => all + shard[what], 0);
   const done = `${counted(sum('read'), 'row was', 'rows were')} read, ${grouped(sum('inserted') + sum('updated'))} written`;

@@ -1,6 +1,10 @@
-/** Who keeps a run from going on: the open transaction behind rows in flight, named, and warned of when it stays open. */
-import type { Run } from './run.ts';
+/**
+ * What keeps a run from going on: the open transaction behind rows in flight, named, and warned of when it stays open;
+ * a stop that was asked for before its first window.
+ */
+import { type Run, targetOf } from './run.ts';
 import { openTransaction } from './watermark.ts';
+import { nextWindow } from './window.ts';
 
 /**
  * Puts the oldest open transaction of the source into the result of a run that rows in flight have held back, and warns
@@ -25,4 +29,12 @@ export async function nameHolder({ result, claim, log, setting }: Run): Promise<
       next: `KILL ${thread} on the source, if it was forgotten; its changes are rolled back`,
     },
   );
+}
+
+/** Notes what a run that was told to stop leaves: where it has begun no window at all, the next one may do no better. */
+export async function noteLeft({ claim, intake, watermark, result, request }: Run): Promise<void> {
+  if (result.windows > 0 || watermark.at === null) return;
+  const start = result.checkpoint ?? Number.NEGATIVE_INFINITY; // a first run begins the tiling, data or not
+  const isPending = () => intake.pending(targetOf(claim.target, request.dryRun), start);
+  result.leftDue = nextWindow(start, watermark.at, null) !== null || (await claim.retried(isPending));
 }

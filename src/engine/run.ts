@@ -69,6 +69,8 @@ export interface ShardResult extends Counts {
   /** Open dead letters of the shard when the run ended; of a repair of some letters, those of them. */
   lettersWaiting: number;
   error: unknown;
+  /** It was told to stop before it began a window that is due. */
+  leftDue: boolean;
   readonly findings: Finding[];
   /** What waits for a person, dead letters aside. */
   waiting: Waiting | null;
@@ -112,6 +114,7 @@ export function emptyResult(shard: string): ShardResult {
     pause: null,
     lettersWaiting: 0,
     error: null,
+    leftDue: false,
     findings: [],
     waiting: null,
     totals: new Totals(),

@@ -22,7 +22,7 @@ import {
 import { type Claim, InterruptedError } from './claim.ts';
 import { countOpenLetters } from './dead-letters.ts';
 import { runDue } from './due-run.ts';
-import { nameHolder } from './held-back.ts';
+import { nameHolder, noteLeft } from './held-back.ts';
 import type { Take, Taken } from './intake.ts';
 import { isDueJob, isPeriodJob, isTableJob, type Job, type WindowJob } from './job.ts';
 import { addCounts, type Counts, noCounts, recordWindow } from './journal.ts';
@@ -131,9 +131,8 @@ async function runWindows(run: Run): Promise<void> {
     if (result.outcome === 'paused') return;
   }
   await claim.retried(() => announce(run));
-  while (result.windows < request.maxWindows && !setting.halt.soon.aborted) {
-    if (!(await applyNext(run))) break;
-  }
+  while (result.windows < request.maxWindows && !setting.halt.soon.aborted) if (!(await applyNext(run))) return;
+  if (setting.halt.soon.aborted) await noteLeft(run);
 }
 
 /** Applies the next window that is due. Answers whether there may be another. */

@@ -175,6 +175,25 @@ describe('runs that meet another, and runs that are asked to stop', () => {
     await expectCopied(world);
   });
 
+  test('--timeout that is over before a window begins: 65 and one line where any was due, 0 where none was', async () => {
+    const hour = ['run', 'rollup-income', '--timeout', '1ms'];
+    for (const [name, title] of [
+      ['sync-commission-log', 'sync-commission-log'],
+      ['sync-commission-log', 'sync-commission-log 3 7'],
+      ['sync-user-extension', 'sync-user-extension'],
+    ] as const) {
+      const shards = title.split(' ').slice(1);
+      const cut = await world.cli(['run', name, ...shards, '--timeout', '1ms']);
+      expectComplaint(cut, 65, `${title}: its time, 1ms, was over: no window was begun by then`);
+      expect(cut.stderr).toContain(`Next: tidemark run ${title} --timeout 2ms (run `);
+    }
+    expect(await world.all(world.main, 'tidemark_checkpoint')).toEqual([]);
+    await world.run('sync-commission-log');
+    expect((await world.cli(hour)).code).toBe(65);
+    await world.run('rollup-income');
+    expectSilence(await world.cli(hour));
+  });
+
   test('--timeout: the window in hand is finished, exit 0; the next run completes', async () => {
     const running = await startHeldRun('--timeout', '3s', '--json');
     await new Promise((done) => setTimeout(done, 3100));

@@ -43,8 +43,13 @@ describe('a run whose time was over', () => {
     expect(told('windows', { windows: 3, error: new InterruptedError() })).toEqual([]);
   });
 
-  test('tells nothing where it was stopped with no window in hand', () => {
+  test('tells nothing where it was stopped with no window in hand, and none due', () => {
     expect(told('windows', {})).toEqual([]);
+  });
+
+  test('tells it where no time was left to begin the first window that is due', () => {
+    expect(told('windows', { leftDue: true })).toEqual(['1']);
+    expect(told('windows', { leftDue: true }, { halt: halted() })).toEqual([]);
   });
 
   test('tells it where the first window was rolled back: it would be so each time', () => {
