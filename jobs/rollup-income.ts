@@ -7,7 +7,9 @@ import {
   recompute,
   type Tally,
 } from '../src/commission/income.ts';
-import { defineJob, type FollowingContext, type Part } from '../src/engine/job.ts';
+import { defineJob, type Finding, type FollowingContext, type Part } from '../src/engine/job.ts';
+
+const hourMs = 3_600_000;
 
 /** Each user's effective commission by the hour, and in total; follows all ten shards of the commission log. */
 export const rollupIncome = defineJob({
@@ -59,8 +61,9 @@ async function applyAll(context: FollowingContext): Promise<Part> {
   const upTo = await lastUserOf(target, after, rowLimit);
   const { tally, differences, wrongTotals } = await recompute(target, { ...hours, after, upTo });
   for (const { user, hour, was, is, pending } of differences) {
-    if (!first && !pending)
-      finding({ what: `income of user ${user} in the hour ${hour}`, was: inWords(was), is: inWords(is) });
+    if (first || pending) continue;
+    const what = `income of user ${user} in the hour ${hour}`;
+    finding({ what, was: inWords(was), is: inWords(is), ...rangeOf(hour, zone) });
   }
   for (const { user, was, is } of wrongTotals)
     finding({ what: `total income of user ${user}`, was: inWords(was), is: inWords(is) });
@@ -68,4 +71,14 @@ async function applyAll(context: FollowingContext): Promise<Part> {
   return partOf(tally, upTo);
 }
 
-const inWords = ({ amount, entries }: { amount: bigint; entries: bigint }) => `${amount} fen in ${entries} entries`;
+/** An hour by its name; one that the clocks repeat is twice as long. */
+function rangeOf(hour: string, zone: FollowingContext['zone']): Pick<Finding, 'range'> {
+  const from = zone.fromText(hour);
+  if (from === null) return {};
+  let to = from + hourMs;
+  while (zone.hourText(to) === hour) to += hourMs;
+  return { range: { from: zone.iso(from), to: zone.iso(zone.hour(to)) } };
+}
+
+const inWords = ({ amount, entries }: { amount: bigint; entries: bigint }) =>
+  `${amount} fen in ${entries} ${entries === 1n ? 'entry' : 'entries'}`;

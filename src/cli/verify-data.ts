@@ -4,6 +4,7 @@ import type { Compared, Difference } from '../engine/compared.ts';
 import { compareJob } from '../engine/comparison.ts';
 import { addFixed, type Fixed, fixShard, nothingFixed } from '../engine/fix.ts';
 import {
+  type Finding,
   type FollowingJob,
   isFollowingJob,
   isTableJob,
@@ -109,9 +110,9 @@ async function verifyTable(
   const fixable = compared.differences.filter(({ kind }) => kind !== 'undecided');
   if (!options.fix || fixable.length === 0 || setting.halt.soon.aborted) {
     const code = compared.differences.length === 0 ? exitCodes.done : exitCodes.waitsForPerson;
-    if (code !== exitCodes.done && !options.json && fixable.length > 0)
-      print(`Next: tidemark verify ${job.name} --data --fix`);
-    return { code, told: { job: job.name, ...compared } };
+    const next = fixable.length === 0 ? {} : { next: `tidemark verify ${job.name} --data --fix` };
+    if ('next' in next && !options.json) print(`Next: ${next.next}`);
+    return { code, told: { job: job.name, ...compared, ...next } };
   }
   if (claimed !== null && fixable.some(({ kind }) => kind === 'only in target'))
     throw new SetupError(
@@ -212,7 +213,8 @@ async function verifyFollowing(job: FollowingJob, options: DataOptions, setting:
     return shards.flatMap(({ findings }) => findings);
   };
   const findings = await full(true);
-  const told = { job: job.name, findings };
+  const next = findings.length === 0 ? null : nextOf(job, findings);
+  const told = { job: job.name, findings, ...(next === null ? {} : { next }) };
   if (!options.json) {
     for (const { what, was, is } of findings.slice(0, shownMax))
       print(`${job.name}: ${what} is ${was}, should be ${is}`);
@@ -221,7 +223,7 @@ async function verifyFollowing(job: FollowingJob, options: DataOptions, setting:
   }
   if (findings.length === 0) return { code: exitCodes.done, told };
   if (!options.fix) {
-    if (!options.json) print(`Next: tidemark verify ${job.name} --data --fix, or tidemark run ${job.name} --full`);
+    if (!options.json) print(`Next: ${next}\n      or all of it anew: tidemark verify ${job.name} --data --fix`);
     return { code: exitCodes.waitsForPerson, told };
   }
   if (!options.yes && !(await confirm(`${job.name}: put ${grouped(findings.length)} right, as --full does`)))
@@ -229,4 +231,13 @@ async function verifyFollowing(job: FollowingJob, options: DataOptions, setting:
   const fixed = await full(false);
   if (!options.json) print(`${job.name}: ${grouped(fixed.length)} put right`);
   return { code: exitCodes.done, told: { ...told, fixed } };
+}
+
+/** The run that puts right what was found, and no more of it than there is between the first and the last of it. */
+function nextOf({ name }: FollowingJob, findings: readonly Finding[]): string {
+  const ranges = findings.map(({ range }) => range).filter((range) => range !== undefined);
+  if (ranges.length < findings.length) return `tidemark run ${name} --full`;
+  const [from = ''] = ranges.map((range) => range.from).sort((a, b) => Date.parse(a) - Date.parse(b));
+  const [to = ''] = ranges.map((range) => range.to).sort((a, b) => Date.parse(b) - Date.parse(a));
+  return `tidemark run ${name} --from ${from} --to ${to}`;
 }

@@ -47,6 +47,8 @@ export interface Finding {
   readonly what: string;
   readonly was: string;
   readonly is: string;
+  /** Where it lies in time, as `--from` and `--to` take it; told where a range that covers it puts it right. */
+  readonly range?: { readonly from: string; readonly to: string };
 }
 
 interface Context {

@@ -207,13 +207,16 @@ describe('how far income goes', () => {
 describe('a wrong cell', () => {
   const tamper = (set: string, hour: string) =>
     world.main.write(`UPDATE user_income_hour SET ${set} WHERE user_id = 1001 AND hour = '${at(hour)}'`);
+  const nineToTen = { from: '2025-03-04T09:00:00+08:00', to: '2025-03-04T10:00:00+08:00' };
   const nineOf1001 = `income of user 1001 in the hour ${at('09:00:00')}`;
 
   test('is reported and put right by --full, and its total, which was right, is left in peace', async () => {
     await begin();
     await tamper('amount = 301, entries = 3', '09:00:00');
     const { findings } = await rollup({ kind: 'full' });
-    expect(findings).toEqual([{ what: nineOf1001, was: '301 fen in 3 entries', is: '300 fen in 2 entries' }]);
+    expect(findings).toEqual([
+      { what: nineOf1001, was: '301 fen in 3 entries', is: '300 fen in 2 entries', range: nineToTen },
+    ]);
     await expectRight('12:00:00');
     expect(await rollup({ kind: 'full' })).toMatchObject({ findings: [], updated: 0 });
   });
@@ -231,8 +234,8 @@ describe('a wrong cell', () => {
     const { findings } = JSON.parse(stdout).shards[0] as { findings: { what: string; was: string; is: string }[] };
     const told = findings.map(({ what, was, is }) => `${what}: ${was}, ${is}`);
     expect(told.filter((line) => /hour/.test(line)).sort()).toEqual([
-      `income of user 1002 in the hour ${at('09:00:00')}: 0 fen in 0 entries, 50 fen in 1 entries`,
-      `income of user 1009 in the hour ${at('08:00:00')}: 5 fen in 1 entries, 0 fen in 0 entries`,
+      `income of user 1002 in the hour ${at('09:00:00')}: 0 fen in 0 entries, 50 fen in 1 entry`,
+      `income of user 1009 in the hour ${at('08:00:00')}: 5 fen in 1 entry, 0 fen in 0 entries`,
     ]);
     expect(stderr).toMatch(/total income of user 1001 was 599 fen .* is 600 fen .*put right/);
     await expectRight('12:00:00');
@@ -255,7 +258,12 @@ describe('a wrong cell', () => {
     await tamper('amount = 2', '10:00:00');
     const { checkpoint: before } = await rollup();
     const { findings, checkpoint } = await rollup(range('09:00:00', '10:00:00'));
-    expect(findings).toContainEqual({ what: nineOf1001, was: '1 fen in 2 entries', is: '300 fen in 2 entries' });
+    expect(findings).toContainEqual({
+      what: nineOf1001,
+      was: '1 fen in 2 entries',
+      is: '300 fen in 2 entries',
+      range: nineToTen,
+    });
     expect(findings.filter(({ what }) => what.includes('10:00:00'))).toEqual([]);
     expect(checkpoint).toBe(before);
     expect(await income()).toBe(`${nine}, ${other}, 1001@10 2/1`);

@@ -16,7 +16,7 @@ const users = 'sync-user-extension';
 const job = jobs.find(({ name }) => name === sync) as TableJob;
 
 interface Told {
-  data: (Compared & { job: string; comparable?: false; findings?: { what: string; was: string; is: string }[] })[];
+  data: (Compared & { job: string; comparable?: false; findings?: { what: string }[]; next?: string })[];
 }
 
 let world: World;
@@ -220,6 +220,23 @@ describe('verify --data of income', () => {
     const { findings } = await verify(65, 'rollup-income');
     expect(findings?.map(({ what }) => what)).toEqual(['income of user 1001 in the hour 2026-11-18 10:00:00']);
     expect(await everything(world)).toEqual(before);
+  });
+
+  test('the range that puts right what was found is told, and a wrong total is left to --full', async () => {
+    await world.addCommission({ id: 1 }, { id: 2, user: 1002, created: '2026-11-18 13:59:59' });
+    await world.run(sync);
+    await world.run('rollup-income');
+    await touch('UPDATE user_income_hour SET amount = amount + 7');
+    await touch('UPDATE user_income SET amount = amount + 7');
+    const next = 'tidemark run rollup-income --from 2026-11-18T10:00:00+08:00 --to 2026-11-18T14:00:00+08:00';
+    expect((await verify(65, 'rollup-income')).next).toBe(next);
+    const { stdout } = await world.cli(['verify', 'rollup-income', '--data']);
+    expect(stdout).toMatch(/\n {6}or all of it anew: tidemark verify rollup-income --data --fix\n$/);
+    expect(stdout).toContain(`\nNext: ${next}\n`);
+    expect((await world.cli(next.split(' ').slice(1))).code).toBe(65); // it tells what it has put right
+    expect((await verify(0, 'rollup-income')).next).toBeUndefined();
+    await touch('UPDATE user_income SET amount = 7 WHERE user_id = 1001');
+    expect((await verify(65, 'rollup-income')).next).toBe('tidemark run rollup-income --full');
   });
 });
 
