@@ -122,4 +122,6 @@ test('a list of jobs that is wrong is told before anything begins', async () => 
     'the job a: summary is missing',
     'Next: correct it in the list',
   );
+  for (const what of ['status', 'down'])
+    expect(await team.node([entry, 'local', what])).toMatchObject({ code: 0, stderr: '' });
 });
