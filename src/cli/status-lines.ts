@@ -19,7 +19,7 @@ import { type TidemarkError, UnavailableError } from '../platform/errors.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { App, Surroundings } from './app.ts';
 import { sentenceOf } from './output.ts';
-import { type Away, awayOf, inEachReachable } from './reachable.ts';
+import { type Away, awayOf, folded, inEachReachable } from './reachable.ts';
 import { heldBySetup, watermarkNow } from './watermark.ts';
 
 export interface Line extends ShardName {
@@ -88,7 +88,10 @@ export async function standingOf(
     return {
       lines: jobs.flatMap((job) => lines.filter((line) => line.of === job)),
       strays: results.flatMap((one) => one.strays).map((name) => titleOf(name)),
-      away: [...away, ...(source !== null && 'error' in source ? [source] : []), ...redisAwayOf(redisAway)],
+      away: [
+        ...folded([...away, ...(source !== null && 'error' in source ? [source] : [])]),
+        ...redisAwayOf(redisAway),
+      ],
     };
   } finally {
     const source = await opened;

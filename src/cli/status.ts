@@ -106,11 +106,13 @@ async function printStanding(
   for (const one of away) await printAway(one);
   for (const concern of concerns.filter(({ gravity }) => gravity !== 'note'))
     await printConcern(concern, lines, look.mask);
-  if (away.length > 0 || concerns.some(({ gravity }) => gravity !== 'note')) print('');
+  const isWell = away.length === 0 && concerns.every(({ gravity }) => gravity === 'note');
   const known = lines.filter(({ unavailable }) => unavailable === null);
   const isTold = ({ job, shard }: Line) =>
     concerns.some((one) => one.gravity !== 'note' && one.job === job && one.shards.includes(shard));
-  await printShards(look.all || look.detailed ? known : known.filter((line) => !isTold(line)), concerns, look);
+  const shown = look.all || look.detailed ? known : known.filter((line) => !isTold(line));
+  if (!isWell && shown.length > 0) print('');
+  await printShards(shown, concerns, look);
   const notes = [
     ...concerns.filter(({ gravity }) => gravity === 'note').map((one) => `${nameOf(one)}: ${one.text}`),
     ...exemptNotes(lines),

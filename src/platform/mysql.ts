@@ -100,19 +100,34 @@ function connectionOptions(url: URL, answerLimitMs: number): ConnectionOptions {
   };
 }
 
+/** A server that does not answer; it may hold other databases, too, which are away for the same reason. */
+export class UnreachableError extends UnavailableError {
+  readonly database: string;
+  /** Where it is, and what is the matter. */
+  readonly reason: string;
+  readonly setting: string;
+
+  constructor(database: string, reason: string, { setting, next }: SessionOptions, cause: unknown) {
+    super(`${database} ${reason}`, next ?? `check ${setting}: tidemark config`, cause);
+    this.database = database;
+    this.reason = reason;
+    this.setting = setting;
+  }
+}
+
 function explainConnectFailure(error: unknown, options: SessionOptions): unknown {
   const url = new URL(options.url);
-  const place = `${options.label} database ${url.pathname.slice(1)} at ${url.host}`;
+  const database = `the ${options.label} database ${url.pathname.slice(1)}`;
   const reason = (error as Error).message || (error as NodeJS.ErrnoException).code || String(error);
   if (failureOf(error) === 'setup') {
-    return new SetupError(`the ${place} refuses us: ${reason}`, `check ${options.setting}: tidemark config`, error);
-  }
-  if (failureOf(error) === 'connection' || [1040, 1129, 1130, 1203].includes(errorNumber(error))) {
-    return new UnavailableError(
-      `the ${place} cannot be reached: ${reason}`,
-      options.next ?? `check ${options.setting}: tidemark config`,
+    return new SetupError(
+      `${database} at ${url.host} refuses us: ${reason}`,
+      `check ${options.setting}: tidemark config`,
       error,
     );
+  }
+  if (failureOf(error) === 'connection' || [1040, 1129, 1130, 1203].includes(errorNumber(error))) {
+    return new UnreachableError(database, `at ${url.host} cannot be reached: ${reason}`, options, error);
   }
   return error;
 }

@@ -194,6 +194,16 @@ describe('status', () => {
     expect(none[0]).toMatchObject({ job, checkpoint: null, unavailable: expect.stringContaining('cannot be reached') });
   });
 
+  test('a server that is away is one thing, of which all databases are named', async () => {
+    const at = (name: string) => `mysql://nobody@127.0.0.1:1/${name}`;
+    const away = { SOURCE_DATABASE_URL: at('plus'), MAIN_DATABASE_URL: at('mia'), LEDGER_DATABASE_URL: at('ledger') };
+    const { code, stdout } = await world.cli(['status'], away);
+    expect(code).toBe(69);
+    expect(stdout).toMatch(
+      /^✗ the main database mia, the ledger database ledger and the source database plus at 127.0.0.1:1 cannot .* \(sync-user.*\)\n {2}Next: check MAIN_DATABASE_URL, LEDGER_DATABASE_URL, SOURCE_DATABASE_URL: tidemark config\n\n1 thing needs you.\n$/,
+    );
+  });
+
   test('passwords in what people wrote are masked', async () => {
     await runAll();
     await world.main.write(
