@@ -127,8 +127,12 @@ function isLate(line: Line, deadlines: Deadlines | null): boolean {
   return lag !== null && Date.now() - lag * 1000 < deadlines.lag;
 }
 
+/** An installation that is new has as much time for its first starts as one that stands still. */
 function lateness(line: Line, deadlines: Deadlines | null): Found | null {
-  const { lastRun, lastStart, of, checkpoint } = line;
+  const { lastRun, lastStart, of, checkpoint, tablesSince } = line;
+  const hasTime = deadlines !== null && lastStart === null && (tablesSince ?? 0) >= deadlines.start;
+  if (hasTime && lastRun?.outcome !== 'running')
+    return { gravity: 'note', text: `has not run yet; its schedule is ${of.schedule}`, next: null };
   if (lastRun === null && checkpoint === null)
     return { gravity: 'doubtful', text: 'never ran', next: 'tidemark run <job>' };
   if (deadlines === null || lastRun?.outcome === 'running') return null;

@@ -16,6 +16,7 @@ import { type Pause, pauseOf, readPauses } from '../engine/pause.ts';
 import { isPlain, lastPlainStart, lastRuns, type PastRun } from '../engine/run-history.ts';
 import type { Holder } from '../engine/watermark.ts';
 import { type TidemarkError, UnavailableError } from '../platform/errors.ts';
+import { tablesSince } from '../platform/migrator.ts';
 import type { Session } from '../platform/mysql.ts';
 import type { App, Surroundings } from './app.ts';
 import { sentenceOf } from './output.ts';
@@ -37,6 +38,8 @@ export interface Line extends ShardName {
   readonly lastRun: PastRun | null;
   /** When its plain schedule was last kept. */
   readonly lastStart: number | null;
+  /** Since when there are tables that it could have written. */
+  readonly tablesSince: number | null;
   readonly pause: Pause | null;
   readonly waiting: Waiting | null;
   /** Of a job without windows. */
@@ -76,7 +79,11 @@ export async function standingOf(
     const { results, away } = await inEachReachable(surroundings, jobs, isNamed, async (own, target) => {
       const source = await opened;
       const look = { ...surroundings, app, copies, source: source === null || 'error' in source ? null : source };
-      const of = { pauses: await readPauses(target, look.zone), last: await lastRuns(target, look.zone) };
+      const of = {
+        pauses: await readPauses(target, look.zone),
+        last: await lastRuns(target, look.zone),
+        since: await tablesSince(target),
+      };
       const lines: Line[] = [];
       for (const job of own)
         for (const shard of shardNames(job)) lines.push(await lineOf(job, shard, look, target, of, redisAway));
@@ -116,6 +123,7 @@ const nothing = {
   exempt: [],
   lastRun: null,
   lastStart: null,
+  tablesSince: null,
   pause: null,
   waiting: null,
   due: null,
@@ -130,7 +138,7 @@ async function lineOf(
   shard: string,
   look: Look,
   target: Session,
-  { pauses, last }: { readonly pauses: readonly Pause[]; readonly last: readonly PastRun[] },
+  { pauses, last, since }: { pauses: readonly Pause[]; last: readonly PastRun[]; since: number | null },
   redisAway: Set<string>,
 ): Promise<Line> {
   const name = { job: of.name, shard };
@@ -143,6 +151,7 @@ async function lineOf(
     deadLetters: await countOpenLetters(target, name),
     lastRun,
     lastStart: isStart ? lastRun.startedAt : await lastPlainStart(target, name, look.zone),
+    tablesSince: since,
     pause: pauseOf(pauses, name),
     waiting: isPeriodJob(of) ? ((await of.waiting?.(target, shard)) ?? null) : null,
   };

@@ -23,8 +23,15 @@ async function connect(url: string): Promise<Knex> {
   const ssl = searchParams.get('ssl');
   return createKnex({
     client: 'mysql2',
-    pool: { min: 0, max: 1 },
+    pool: {
+      min: 0,
+      max: 1,
+      // What knex notes with a migration is a time in UTC, whatever the zones of server and process are.
+      afterCreate: (connection: { query(sql: string, done: () => void): void }, done: () => void) =>
+        connection.query("SET time_zone = '+00:00'", done),
+    },
     connection: {
+      timezone: 'Z',
       host: hostname,
       port: port === '' ? 3306 : Number(port),
       user: decodeURIComponent(username),
@@ -72,6 +79,13 @@ export async function appliedNames(session: Session): Promise<Set<string>> {
   );
   if (table === undefined) return new Set();
   return new Set((await session.tuples(`SELECT name FROM ${tableName}`)).map(([name]) => String(name)));
+}
+
+/** When a database got the first of its tables, in milliseconds since 1970; null where they are not knex's. */
+export async function tablesSince(session: Session): Promise<number | null> {
+  if ((await appliedNames(session)).size === 0) return null;
+  const [row] = await session.tuples(`SELECT UNIX_TIMESTAMP(MIN(migration_time)) FROM ${tableName}`);
+  return Number(row?.[0]) * 1000;
 }
 
 /** A column, a key or a constraint that was added by a run which crashed before it could note it. */

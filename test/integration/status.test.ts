@@ -57,6 +57,20 @@ describe('status', () => {
     expect(await told(job)).toMatch(/! sync-user-extension: never ran\n {2}Next: tidemark run sync-user-extension\n/);
   });
 
+  test('a job whose first starts have not been missed yet is a note, and a thing when they have', async () => {
+    expect((await world.cli(['migrate'], { TZ: 'Pacific/Honolulu' })).code).toBe(0);
+    const young = await told(job);
+    expect(young).toContain('sync-user-extension: has not run yet; its schedule is */2 * * * *\n\nAll is well.');
+    expect((await world.cli(['checkpoint', job, '--set', '2026-11-20', '--yes'])).code).toBe(0);
+    expect(await told(job)).toContain('has not run yet');
+    await world.main.write('UPDATE tidemark_migration SET migration_time = migration_time - INTERVAL 30 MINUTE');
+    expect(await told(job)).toMatch(/✗ .*never started; its schedule is/);
+    await world.main.write('DELETE FROM tidemark_checkpoint');
+    await world.main.write('DELETE FROM tidemark_run');
+    await world.forgetRedis(job);
+    expect(await told(job)).toMatch(/! sync-user-extension: never ran/);
+  });
+
   test('a job that is not used here is left out, but where it is named, and so is its line of the crontab', async () => {
     const without = { TIDEMARK_UNUSED_JOBS: 'rollup-income' };
     expect((await world.cli(['status'], without)).stdout).not.toContain('rollup-income');
