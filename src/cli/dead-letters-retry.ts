@@ -13,7 +13,7 @@ import { type App, openSurroundings, type Surroundings, withSession } from './ap
 import { type ChoiceOptions, choiceOf, openPlaces, type Place } from './letter-choice.ts';
 import { askAbout } from './letter-question.ts';
 import { gravest } from './one-run.ts';
-import { counted, print } from './output.ts';
+import { counted, print, printJson } from './output.ts';
 import { run } from './run.ts';
 
 interface Options extends ChoiceOptions {
@@ -33,7 +33,9 @@ export async function retry(app: App, words: readonly string[], options: Options
   const places = await openPlaces(surroundings, choice, command);
   const steps = stepsOf(app.jobs, places);
   if (places.length === 0) {
-    if (!options.json) print(choice.isEverything ? 'no open dead letters' : 'no open dead letters among these');
+    // A script that reads results of runs gets one that has done nothing.
+    if (options.json) printJson({ job: null, runId: null, outcome: 'nothing-due', durationMs: 0, shards: [] });
+    else print(choice.isEverything ? 'no open dead letters' : 'no open dead letters among these');
     return exitCodes.done;
   }
   if (choice.isEverything && options.all !== true)

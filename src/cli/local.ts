@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { environmentWith } from '../platform/config.ts';
 import { exitCodes, SetupError } from '../platform/errors.ts';
 import { down, status, up } from '../platform/local/index.ts';
+import { Mask } from '../platform/masking.ts';
 import { print, printJson, remark } from './output.ts';
 
 const folder = () => join(process.cwd(), '.tidemark');
@@ -11,7 +12,7 @@ const folder = () => join(process.cwd(), '.tidemark');
 export const local = {
   async up(options: { json?: true }): Promise<number> {
     const servers = await up(folder(), { say: remark });
-    if (options.json) printJson({ started: servers.started, ...servers.settings });
+    if (options.json) printJson(new Mask().fields({ started: servers.started, ...servers.settings }));
     else
       print(
         `MariaDB on 127.0.0.1:${servers.mariadb.port}, Redis on 127.0.0.1:${servers.redis.port}; settings in ${join(folder(), 'local.env')}\nNext: tidemark config shows them; tidemark migrate makes the tables`,
@@ -26,7 +27,8 @@ export const local = {
   },
   async status(options: { json?: true }): Promise<number> {
     const state = await status(folder());
-    if (options.json) printJson(state);
+    // Passwords are in .tidemark/local.env, for this user alone; what is printed ends up in logs.
+    if (options.json) printJson(new Mask().fields({ ...state }));
     else {
       const where = (port: number | undefined) => (port === undefined ? '' : ` on 127.0.0.1:${port}`);
       print(`MariaDB: ${state.mariadb}${where(state.mariadbPort)}, Redis: ${state.redis}${where(state.redisPort)}`);

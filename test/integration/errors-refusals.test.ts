@@ -123,6 +123,8 @@ describe('rows and tables that refuse', () => {
     const nothing = await world.cli(['dead-letters', 'list']);
     expect(nothing).toEqual({ code: 0, stdout: 'no dead letters\n', stderr: '' });
     expect((await world.cli(['dead-letters', 'retry'])).stdout).toMatch(/^no open dead letters/);
+    const noRun = { job: null, runId: null, outcome: 'nothing-due', durationMs: 0, shards: [] };
+    expect(json(await world.cli(['dead-letters', 'retry', '--all', '--json']))).toEqual(noRun);
     expectComplaint(await world.cli(['dead-letters', 'show', '4711']), 64, 'no dead letter 4711', 'Next: ');
     expectComplaint(
       await world.cli(['dead-letters', 'show', 'sync-user-extensions']),

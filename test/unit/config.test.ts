@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Config, parseDuration } from '../../src/platform/config.ts';
 import { SetupError } from '../../src/platform/errors.ts';
 
@@ -146,4 +146,30 @@ describe('Config', () => {
       ),
     );
   });
+});
+
+test('local shows no passwords of the private servers either', async () => {
+  const settings = {
+    MAIN_DATABASE_URL: 'mysql://tidemark:topsecret@127.0.0.1:1/mia',
+    REDIS_URL: 'redis://:topsecret@127.0.0.1:2/0',
+  };
+  const state = { mariadb: 'up', redis: 'up', mariadbPort: 1, redisPort: 2 };
+  vi.doMock('../../src/platform/local/index.ts', () => ({
+    up: async () => ({ started: true, settings }),
+    status: async () => ({ ...state, settings }),
+  }));
+  const { local } = await import('../../src/cli/local.ts');
+  const told: unknown[] = [];
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((text) => told.push(JSON.parse(`${text}`)) > 0);
+  await local.up({ json: true });
+  await local.status({ json: true });
+  stdout.mockRestore();
+  const masked = {
+    MAIN_DATABASE_URL: 'mysql://tidemark:****@127.0.0.1:1/mia',
+    REDIS_URL: 'redis://:****@127.0.0.1:2/0',
+  };
+  expect(told).toEqual([
+    { started: true, ...masked },
+    { ...state, settings: masked },
+  ]);
 });
