@@ -16,6 +16,8 @@ export interface WantedRun {
   /** Shards at once. */
   readonly concurrency: number;
   readonly ifLocked: 'skip' | 'wait' | 'fail';
+  /** Of --every: an earlier round has come to its end. */
+  readonly isLater?: boolean;
 }
 
 /** Hears of runs. What goes wrong with it is warned of, and fails no run. */

@@ -19,6 +19,7 @@ interface Asked {
   readonly job: Job;
   readonly request: Request;
   readonly ifLocked: 'skip' | 'wait' | 'fail';
+  readonly isLater?: boolean;
 }
 
 /** A line for each pause that has kept a shard; for a person on a terminal. */
@@ -29,13 +30,13 @@ export function tellPauses({ shards }: JobResult, zone: Zone): void {
 }
 
 /** The shards whose time was over before the end, where that is a person's business. */
-export function cutOff({ shards }: JobResult, { job, request, ifLocked }: Asked, halt: Halt): ShardResult[] {
+export function cutOff({ shards }: JobResult, { job, request, ifLocked, isLater }: Asked, halt: Halt): ShardResult[] {
   if (!isOutOfTime(halt)) return [];
   if (request.kind !== 'windows')
     return shards.filter(({ outcome }) => outcome === 'interrupted' || (outcome === 'locked' && ifLocked === 'wait'));
   // The first window was rolled back, or never begun, and the next run has no more time for it than this one.
   const stands = ({ outcome, error, windows, leftDue }: ShardResult) =>
-    outcome === 'interrupted' && windows === 0 && (error !== null || leftDue);
+    outcome === 'interrupted' && windows === 0 && (error !== null || (leftDue && isLater !== true));
   return isDueJob(job) ? [] : shards.filter(stands);
 }
 

@@ -60,11 +60,12 @@ export async function run(
       const copies = openCopies(surroundings); // anew for each: Redis may have come back
       const own = withLimit(halt, options.timeout === undefined ? ownLimitMs : undefined);
       const setting = engineSetting(app, surroundings, { copies, halt: own.halt, log: writer.log(), progress });
-      const { result, code } = await oneRun(wanted, setting, observers).finally(() => copies.close());
+      const round = { ...wanted, isLater: codes.length > 0 };
+      const { result, code } = await oneRun(round, setting, observers).finally(() => copies.close());
       own.done();
       progress?.stop();
       await report(result, options, zone);
-      tellCutOff(result, cutOff(result, wanted, own.halt), wanted, options.timeout ?? ownLimitMs ?? 0, zone);
+      tellCutOff(result, cutOff(result, round, own.halt), round, options.timeout ?? ownLimitMs ?? 0, zone);
       codes.push(code);
       const wait = startedAt + (options.every ?? 0) - Date.now();
       if (options.every === undefined || startedAt + options.every >= endAt || halt.soon.aborted) break;

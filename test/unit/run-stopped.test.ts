@@ -22,14 +22,15 @@ function told(
     job = 'sync-commission-log',
     ifLocked = 'skip' as const,
     halt = outOfTime,
-  }: { job?: string; ifLocked?: 'skip' | 'wait'; halt?: typeof outOfTime } = {},
+    isLater = false,
+  }: { job?: string; ifLocked?: 'skip' | 'wait'; halt?: typeof outOfTime; isLater?: boolean } = {},
 ): string[] {
   const shards = [
     { ...emptyResult('0'), outcome: 'done' as const },
     { ...emptyResult('1'), outcome: 'interrupted' as const, ...more },
   ];
   const request = { kind, range: null, dryRun: false, maxWindows: 1, waitForLock: false };
-  const asked = { job: jobs.find(({ name }) => name === job) as Job, request, ifLocked };
+  const asked = { job: jobs.find(({ name }) => name === job) as Job, request, ifLocked, isLater };
   return cutOff({ job, runId: '', durationMs: 1, shards }, asked, halt).map(({ shard }) => shard);
 }
 
@@ -50,6 +51,7 @@ describe('a run whose time was over', () => {
   test('tells it where no time was left to begin the first window that is due', () => {
     expect(told('windows', { leftDue: true })).toEqual(['1']);
     expect(told('windows', { leftDue: true }, { halt: halted() })).toEqual([]);
+    expect(told('windows', { leftDue: true }, { isLater: true })).toEqual([]); // an earlier round has done its work
   });
 
   test('tells it where the first window was rolled back: it would be so each time', () => {
