@@ -1,8 +1,8 @@
 /** Looking at all databases, of which some may be away: what can be told is told, and what is away is named. */
 import type { Job } from '../engine/job.ts';
-import { type ExitCode, exitCodes, TidemarkError, UnavailableError } from '../platform/errors.ts';
+import { type ExitCode, exitCodes, TidemarkError, UnavailableError, UnreachableError } from '../platform/errors.ts';
 import { explained } from '../platform/explain.ts';
-import { type Session, UnreachableError } from '../platform/mysql.ts';
+import type { Session } from '../platform/mysql.ts';
 import { type DatabaseName, databaseSettings } from '../platform/settings.ts';
 import { type Surroundings, targetsOf, withSession } from './app.ts';
 import { graveness } from './run-report.ts';
@@ -48,7 +48,7 @@ export async function inEachReachable<Result>(
 
 /** Databases of one server that are away for one reason are one thing that is amiss. */
 export function folded(away: readonly Away[]): Away[] {
-  const reasonOf = ({ error }: Away) => (error instanceof UnreachableError ? error.reason : null);
+  const reasonOf = ({ error }: Away) => (error instanceof UnreachableError ? error.what : null);
   return away.flatMap((one, index) => {
     const alike = away.filter((other) => reasonOf(other) !== null && reasonOf(other) === reasonOf(one));
     if (alike.length < 2) return [one];
@@ -62,7 +62,7 @@ function oneOf(alike: readonly Away[]): Away {
   const nexts = new Set(errors.map(({ next }) => next));
   const next =
     nexts.size === 1 ? errors[0]?.next : `check ${errors.map(({ setting }) => setting).join(', ')}: tidemark config`;
-  const message = `${names.slice(0, -1).join(', ')} and ${names.at(-1)} ${errors[0]?.reason}`;
+  const message = `${names.slice(0, -1).join(', ')} and ${names.at(-1)} ${errors[0]?.what}`;
   return { error: new UnavailableError(message, next), jobs: [...new Set(alike.flatMap(({ jobs }) => jobs))] };
 }
 

@@ -54,6 +54,26 @@ export class UnavailableError extends TidemarkError {
   }
 }
 
+/** A database whose server does not answer; others of that server are away for the same reason. */
+export class UnreachableError extends UnavailableError {
+  /** The name that it has in a sentence. */
+  readonly database: string;
+  /** Where it is, and what is the matter. */
+  readonly what: string;
+  /** That holds its address. */
+  readonly setting: string;
+
+  constructor(
+    { database, what, setting, next }: Readonly<Record<'database' | 'what' | 'setting', string> & { next?: string }>,
+    cause: unknown,
+  ) {
+    super(`${database} ${what}`, next ?? `check ${setting}: tidemark config`, cause);
+    this.database = database;
+    this.what = what;
+    this.setting = setting;
+  }
+}
+
 /** The job itself failed (exit 1); its window was rolled back. */
 export class JobError extends TidemarkError {
   constructor(message: string, next?: string, cause?: unknown) {

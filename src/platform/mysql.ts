@@ -10,7 +10,7 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import type { Connection, ConnectionOptions } from 'mysql2/promise';
-import { SetupError, UnavailableError } from './errors.ts';
+import { SetupError, UnreachableError } from './errors.ts';
 import { errorNumber, failureOf } from './mysql-errors.ts';
 
 export type Parameter =
@@ -100,21 +100,6 @@ function connectionOptions(url: URL, answerLimitMs: number): ConnectionOptions {
   };
 }
 
-/** A server that does not answer; it may hold other databases, too, which are away for the same reason. */
-export class UnreachableError extends UnavailableError {
-  readonly database: string;
-  /** Where it is, and what is the matter. */
-  readonly reason: string;
-  readonly setting: string;
-
-  constructor(database: string, reason: string, { setting, next }: SessionOptions, cause: unknown) {
-    super(`${database} ${reason}`, next ?? `check ${setting}: tidemark config`, cause);
-    this.database = database;
-    this.reason = reason;
-    this.setting = setting;
-  }
-}
-
 function explainConnectFailure(error: unknown, options: SessionOptions): unknown {
   const url = new URL(options.url);
   const database = `the ${options.label} database ${url.pathname.slice(1)}`;
@@ -127,7 +112,7 @@ function explainConnectFailure(error: unknown, options: SessionOptions): unknown
     );
   }
   if (failureOf(error) === 'connection' || [1040, 1129, 1130, 1203].includes(errorNumber(error))) {
-    return new UnreachableError(database, `at ${url.host} cannot be reached: ${reason}`, options, error);
+    return new UnreachableError({ database, what: `at ${url.host} cannot be reached: ${reason}`, ...options }, error);
   }
   return error;
 }
