@@ -9,7 +9,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const withServers = ['test/support/global-setup.ts'];
 const first = { maxWorkers: 4, sequence: { groupOrder: 0 } };
-const then = { maxWorkers: 3, sequence: { groupOrder: 1 } };
+const then = { maxWorkers: 2, sequence: { groupOrder: 1 } };
 
 /** The longest files begin first, so that none of them is left running alone. Vitest goes by size, and theirs is small. */
 class LongestFirst extends BaseSequencer {

@@ -154,7 +154,12 @@ describe('the check, killed', () => {
   };
 
   /** Kills a run at each of its points, which are a few more or less each time, lets time pass, runs again. @returns what is wrong */
-  async function killEverywhere(kind: 'windows' | 'repair', points: number, isDueAgain = 'TRUE'): Promise<unknown[]> {
+  async function killEverywhere(
+    kind: 'windows' | 'repair',
+    points: number,
+    isDueAgain = 'TRUE',
+    enough = Number.POSITIVE_INFINITY,
+  ): Promise<unknown[]> {
     const wrong: unknown[] = [];
     for (let at = 0; at < points + 5; at++) {
       for (const way of ['before it is sent', 'the answer lost'] as const) {
@@ -169,6 +174,7 @@ describe('the check, killed', () => {
         const found = await state();
         const isRight = JSON.stringify(found) === JSON.stringify(expected) && gateway.askedTwiceAtOnce.length === 0;
         if (!isRight) wrong.push({ end, way, at, sent: mortal.sent.at(-1), found });
+        if (wrong.length >= enough) return wrong;
       }
     }
     return wrong;
@@ -192,6 +198,6 @@ describe('the check, killed', () => {
   test('would lose a letter of what is stuck and never due again, and these tests see it', async () => {
     const undisturbed = new Mortal();
     await run(undisturbed);
-    expect(await killEverywhere('windows', undisturbed.sent.length, 'id <> 2')).not.toEqual([]);
+    expect(await killEverywhere('windows', undisturbed.sent.length, 'id <> 2', 1)).not.toEqual([]);
   }, 600_000);
 });

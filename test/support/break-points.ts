@@ -43,6 +43,8 @@ export const faults = Object.keys(meant) as readonly Fault[];
 const mayWait = /^\s*(INSERT|UPDATE|DELETE|COMMIT|SELECT\b[\s\S]*\bFROM\s+(?!information_schema))/i;
 
 const changes = /^\s*(INSERT|UPDATE|DELETE|COMMIT|eval)/i;
+/** Who takes a lock and hangs keeps it from others. */
+const locks = /\b(FOR UPDATE|GET_LOCK)\b/i;
 
 /**
  * The points that a fault is to strike in one scene of several: what changes something, where it is sent first and where
@@ -66,13 +68,15 @@ export function worthStriking(fault: Fault, points: readonly Point[], known: Set
 
 /**
  * The ways in which a fault is to strike a point. Behind its answer, and ahead of the next statement of the same
- * connection, is one moment, in which nothing else is sent; and who is killed knows of no answer, lost or not. So what
- * the next point tells anyway is left out, but with `TIDEMARK_TEST_NIGHT`.
+ * connection, is one moment, in which nothing else is sent; who is killed knows of no answer, lost or not; and what
+ * changes nothing is as if it had not been sent when its answer is lost. What another strike tells anyway is left out, but
+ * with `TIDEMARK_TEST_NIGHT`.
  */
 function waysOf(fault: Fault, point: Point, next: Point | undefined): readonly Way[] {
   const ways = meant[fault][kindOf(point)];
   if (next?.connection !== point.connection || process.env.TIDEMARK_TEST_NIGHT !== undefined) return ways;
-  return fault === 'killed' ? before : ways.filter((way) => way !== 'after the answer');
+  if (fault === 'killed' || !(changes.test(point.text) || locks.test(point.text))) return ways.slice(0, 1);
+  return ways.filter((way) => way !== 'after the answer');
 }
 
 function kindOf({ place, protocol, text }: Point): Kind {

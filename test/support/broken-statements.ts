@@ -12,17 +12,32 @@ export type Fault = (typeof faults)[number];
 const driverError = (more: object) => Object.assign(new Error('made by the test'), more);
 const lost = () => driverError({ code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
 
-/** Breaks the nth statement that is sent from now on. @returns how many were sent so far */
-export function breaking(nth: number, fault: Fault | null): () => number {
-  let sent = 0;
+/** Changes nothing: that its answer is lost is as if it had not been sent. */
+export const onlyReads = /^\s*(SELECT\b(?![\s\S]*\b(FOR UPDATE|GET_LOCK)\b)|SET\b|START TRANSACTION\b)/i;
+
+/**
+ * The faults that tell something of the nth statement: who is killed behind one is killed ahead of the next. All of them with
+ * `TIDEMARK_TEST_NIGHT`.
+ */
+export function faultsAt(nth: number, statements: readonly string[]): readonly Fault[] {
+  if (process.env.TIDEMARK_TEST_NIGHT !== undefined) return faults;
+  const isRead = onlyReads.test(statements[nth - 1] as string);
+  return faults.filter(
+    (fault) => !(fault === 'killed after' && nth < statements.length) && !(fault === 'lost after' && isRead),
+  );
+}
+
+/** Breaks the nth statement that is sent from now on. @returns what was sent so far */
+export function breaking(nth: number, fault: Fault | null): () => readonly string[] {
+  const sent: string[] = [];
   let isDead = false;
   const open = Session.open.bind(Session);
   vi.spyOn(Session, 'open').mockImplementation(async (options) => {
     const session = await open(options);
     return answered(session, async (sql, parameters, send) => {
       if (isDead) throw driverError({});
-      sent += 1;
-      if (sent !== nth || fault === null) return send(sql, parameters);
+      sent.push(sql);
+      if (sent.length !== nth || fault === null) return send(sql, parameters);
       if (fault.endsWith('after')) await send(sql, parameters);
       if (fault === 'deadlock' || fault === 'lock wait') {
         if (fault === 'deadlock') await send('ROLLBACK');

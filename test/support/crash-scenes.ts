@@ -56,9 +56,9 @@ const limitMs = 300_000;
 /** Strikes for each point, at least: fewer would mean that the table of what is meant has lost something. */
 const strikesMin: Readonly<Record<Fault, number>> = {
   killed: 1,
-  reset: 1.9,
-  hang: 1.9,
-  'server gone': 1.9,
+  reset: 1.1,
+  hang: 1.1,
+  'server gone': 1.1,
   'lock wait timeout': 0.25,
   deadlock: 0.25,
 };
