@@ -206,7 +206,7 @@ async function judge({ seed, seconds, signal }: CronOptions, played: Played): Pr
 
 const number = async ({ main }: World, sql: string) => Number((await main.tuples(sql))[0]?.[0]);
 
-/** Rows of the source that their shard has passed by; and shards that have rows, no checkpoint, and nothing that held them back. */
+/** Rows of the source that their shard has passed by; and shards that have rows, and no checkpoint. */
 async function missing(world: World, { andNeverBegun = false } = {}): Promise<string[]> {
   const checkpoints = new Map(
     (await world.main.tuples('SELECT CONCAT(job, shard), checkpoint FROM tidemark_checkpoint')).map(([name, at]) => [
@@ -214,19 +214,12 @@ async function missing(world: World, { andNeverBegun = false } = {}): Promise<st
       String(at),
     ]),
   );
-  const heldBack = new Set(
-    (await world.main.tuples("SELECT DISTINCT CONCAT(job, shard) FROM tidemark_run WHERE outcome = 'held-back'")).map(
-      ([name]) => String(name),
-    ),
-  );
   const there = new Set((await world.main.tuples('SELECT id FROM plus_commission_log')).map(([id]) => String(id)));
   const lost: string[] = [];
   for (let shard = 0; shard < shardCount; shard++) {
     const until = checkpoints.get(`sync-commission-log${shard}`);
-    const isWaiting = heldBack.has(`sync-commission-log${shard}`);
     const rows = await world.source.tuples(`SELECT id, update_time FROM plus_commission_log_${shard}`);
-    if (until === undefined && andNeverBegun && rows.length > 0 && !isWaiting)
-      lost.push(`all ${rows.length} rows of shard ${shard}`);
+    if (until === undefined && andNeverBegun && rows.length > 0) lost.push(`all ${rows.length} rows of shard ${shard}`);
     for (const [id, at] of rows)
       if (until !== undefined && String(at) < until && !there.has(String(id))) lost.push(`row ${id} of shard ${shard}`);
   }
