@@ -1,11 +1,12 @@
 /** `tidemark crontab`: the schedules of this installation for whoever starts them, and what is wrong with a crontab. */
-import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { Config } from '../platform/config.ts';
 import { ownFolder, ownVersion, programFolder } from '../platform/entry.ts';
 import { exitCodes, UsageError } from '../platform/errors.ts';
+import { isProgram } from '../platform/process.ts';
 import { checkCrontab } from '../schedule/check-crontab.ts';
 import { crontabText, type Install } from '../schedule/crontab.ts';
 import type { CheckSetting, Finding } from '../schedule/finding.ts';
@@ -110,15 +111,6 @@ export function checkSetting(app: App, program: Command, config: Config): Omit<C
     hasNode: hasNode(),
     readCommand: (words) => readCommand(program, words),
   };
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }
 
 /** `npm run build` notes the node that built dist/, and bin/tidemark falls back on it. */

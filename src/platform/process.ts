@@ -1,5 +1,15 @@
-/** Processes of this host, by their numbers. */
-import { readFileSync } from 'node:fs';
+/** Programs of this host, and processes by their numbers. */
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+
+/** Whether this user may run the file. */
+export function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
 
 /** Whether a process is there and was there at an instant (ms): numbers are given again. */
 export function livesSince(pid: number, since: number): boolean {

@@ -6,10 +6,10 @@
  * A crash during the installation is apt's to repair (`dpkg --configure -a`).
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { SetupError } from '../errors.ts';
+import { isProgram } from '../process.ts';
 import { lastLines } from './files.ts';
 
 export interface Binaries {
@@ -48,15 +48,6 @@ const furtherFolders = [
   ...['/usr/local/opt/mariadb/bin', '/usr/local/opt/redis/bin', '/usr/local/opt/flock/bin'],
   ...['/home/linuxbrew/.linuxbrew/bin', '/usr/local/mysql/bin', '/usr/local/mariadb/bin'],
 ];
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
 
 function find(name: string): string | undefined {
   const folders = [
